@@ -1,0 +1,132 @@
+"""One category, decoded once: every image of it in one contiguous uint8 array that trials read without a copy.
+
+scan -> a pool of threads reads and decodes (PIL and hashlib release the GIL) -> Images. Threads, not processes:
+benchmarks/decode.py measures both; a pool of processes has to start and to send every array back.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.catalog import find_dataset
+from datasets.picture import Picture, UnreadableError
+from datasets.sample import DataError, Sample
+
+_MAX_WORKERS = 32
+_NAMED_FILES = 3
+
+
+@dataclass(frozen=True)
+class Images:
+    """One decoded category; plain numpy so that it travels without a copy through an object store.
+
+    Letters: N images, S = size_px. All tuples have N entries and the arrays' order, which is that of the paths.
+    """
+
+    dataset: str
+    category: str
+    size_px: int
+    pixels: np.ndarray  # (N, S, S, 3) uint8
+    masks: np.ndarray | None  # (N, S, S) bool, all False for a normal image; None if the dataset has no masks
+    samples: tuple[Sample, ...]
+    content: tuple[str, ...]  # sha256 hex of each file's bytes
+    pixel_hash: tuple[str, ...]  # sha256 hex of each image's pixels at native size: equal for pixel-identical images
+    unreadable: tuple[str, ...]  # paths left out (only with skip_unreadable)
+    data_hash: str  # over (path, label, content) in order
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) int64: 0 normal, 1 defective."""
+        return np.array([sample.label for sample in self.samples], dtype=np.int64)
+
+
+def load(
+    dataset: str,
+    root: str | None,
+    category: str,
+    size_px: int,
+    *,
+    fit: str = "letterbox",
+    skip_unreadable: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Images:
+    """Decodes all images of one category.
+
+    Args:
+        dataset: a name of the catalogue; root: its folder (None for a dataset that needs none).
+        size_px: side of the square images.
+        fit: "letterbox" (keeps proportions) or "stretch"; see datasets/picture.py.
+        skip_unreadable: leave broken files out and list them in `unreadable`, instead of raising.
+        workers: decoding threads; default: one a core.
+        progress: called as progress(done, total) in the calling thread.
+
+    Raises:
+        DataError: no such dataset, root, category; files that cannot be decoded; nothing left to train on.
+    """
+    source = find_dataset(dataset)
+    home = source.home(root)
+    samples = source.scan(root, category)
+
+    def read(sample: Sample) -> Picture | UnreadableError:
+        try:
+            return source.read(home, sample, size_px, fit)
+        except UnreadableError as error:
+            return error
+
+    pixels = np.empty((len(samples), size_px, size_px, 3), dtype=np.uint8)
+    has_masks = any(sample.mask for sample in samples)
+    masks = np.zeros((len(samples), size_px, size_px), dtype=bool) if has_masks else None
+    content: list[str] = []
+    pixel_hash: list[str] = []
+    kept: list[Sample] = []
+    broken: dict[str, UnreadableError] = {}
+    with ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        for done, (sample, picture) in enumerate(zip(samples, pool.map(read, samples), strict=True), start=1):
+            if isinstance(picture, UnreadableError):
+                broken[sample.path] = picture
+            else:
+                row = len(kept)
+                pixels[row] = picture.pixels
+                if masks is not None and picture.mask is not None:
+                    masks[row] = picture.mask
+                kept.append(sample)
+                content.append(picture.content)
+                pixel_hash.append(picture.pixel_hash)
+            if progress:
+                progress(done, len(samples))
+    if broken and not (skip_unreadable and kept):
+        raise DataError(_describe(f"{dataset}/{category}", broken, len(samples)))
+    return Images(
+        dataset=dataset,
+        category=category,
+        size_px=size_px,
+        pixels=pixels[: len(kept)],
+        masks=None if masks is None else masks[: len(kept)],
+        samples=tuple(kept),
+        content=tuple(content),
+        pixel_hash=tuple(pixel_hash),
+        unreadable=tuple(broken),
+        data_hash=_data_hash(kept, content),
+    )
+
+
+def _describe(category: str, broken: dict[str, UnreadableError], total_images: int) -> str:
+    named = "; ".join(f"{path} ({reason})" for path, reason in list(broken.items())[:_NAMED_FILES])
+    more = f" and {len(broken) - _NAMED_FILES} more" if len(broken) > _NAMED_FILES else ""
+    return (
+        f"{category}: {len(broken)} of {total_images} images cannot be read: {named}{more}; expected whole pictures; "
+        "repair them or leave them out with --skip-unreadable"
+    )
+
+
+def _data_hash(samples: list[Sample], content: list[str]) -> str:
+    digest = hashlib.sha256()
+    for sample, file_hash in zip(samples, content, strict=True):
+        digest.update(f"{sample.path}\n{sample.label}\n{file_hash}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,76 @@
+"""KolektorSDD (Tabernik et al., JIM 2020): 399 pictures of 50 electrical commutators, 52 with a crack.
+
+kosNN/PartM.jpg with kosNN/PartM_label.bmp, whose pixels are all zero where the part is normal. It has no split of its
+own: an item (kosNN) is a group, and items that are pixel-identical are found later, by content (datasets/split.py).
+"""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from datasets.picture import UnreadableError, read_mask
+from datasets.sample import DataError, Sample
+from datasets.tree import IMAGE_EXTENSIONS, images_in, open_root, require_category, subfolders
+
+CATEGORIES: tuple[str, ...] = ("kolektor_sdd",)
+_ITEM = re.compile(r"kos\d+", re.IGNORECASE)
+_LABEL = "_label"
+
+
+def find_categories(root: str | Path) -> list[str]:
+    """The one category, if `root` holds items."""
+    folder = open_root(root)
+    if not _items(folder):
+        there = ", ".join(subfolders(folder)) or "no folder"
+        raise DataError(f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; check --data-root")
+    return list(CATEGORIES)
+
+
+def scan(root: str | Path, category: str) -> list[Sample]:
+    """All parts of all items, sorted by path; reads the label pictures, for they alone say what is defective."""
+    folder = open_root(root)
+    require_category("kolektor_sdd", folder, category, find_categories(folder))
+    samples = [sample for item in _items(folder) for sample in _scan_item(folder, item)]
+    if not any(sample.label == 0 for sample in samples):
+        raise DataError(
+            f"{folder} has no normal image among its {len(samples)}; expected parts whose label picture is all zero; "
+            "check the *_label.bmp files"
+        )
+    return sorted(samples, key=lambda sample: sample.path)
+
+
+def _items(folder: Path) -> list[str]:
+    return [name for name in subfolders(folder) if _ITEM.fullmatch(name)]
+
+
+def _scan_item(root: Path, item: str) -> list[Sample]:
+    pictures = images_in(root / item)
+    labels = {picture.stem: picture for picture in pictures if picture.stem.endswith(_LABEL)}
+    parts = [picture for picture in pictures if not picture.stem.endswith(_LABEL)]
+    if not parts:
+        raise DataError(
+            f"{root / item} holds no image; expected Part0.jpg ... ({', '.join(sorted(IMAGE_EXTENSIONS))}); "
+            "add them or remove the folder"
+        )
+    samples = []
+    for part in parts:
+        path = part.relative_to(root).as_posix()
+        label = labels.get(part.stem + _LABEL)
+        if label is None:
+            raise DataError(f"{path} has no label picture; expected {part.stem}{_LABEL}.bmp beside it; add it")
+        try:
+            defective = bool(read_mask(label).any())
+        except UnreadableError as error:
+            raise DataError(f"{item}/{label.name} cannot be read ({error}); expected a label picture; restore it") from None
+        samples.append(
+            Sample(
+                path=path,
+                label=int(defective),
+                defect="defect" if defective else "good",
+                part=None,
+                group=item,
+                mask=label.relative_to(root).as_posix() if defective else None,
+                size_bytes=part.stat().st_size,
+            )
+        )
+    return samples

@@ -1,0 +1,142 @@
+"""One picture file -> one square uint8 image and its mask.
+
+bytes -> upright RGB at native size (hashed) -> resized -> padded to a square. The image is decoded whole, never by
+JPEG's cheaper reduced scales: the hash of its native pixels is what finds duplicates, and a split must not depend on
+the size that is asked for.
+
+Letters: H, W a picture's native height and width; S = size_px.
+"""
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from datasets.sample import DataError, Sample
+
+FITS = ("letterbox", "stretch")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+_JPEG_MAGIC = b"\xff\xd8"
+_MAX_16_BIT = 65535
+
+
+class UnreadableError(Exception):
+    """One picture file that cannot be decoded; the message says why, in a few words."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    pixels: np.ndarray  # (S, S, 3) uint8
+    mask: np.ndarray | None  # (S, S) bool
+    content: str  # sha256 hex of the file's bytes
+    pixel_hash: str  # sha256 hex of the pixels at native size, upright RGB: equal for two encodings of one picture
+
+
+def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
+    """Decodes a sample's image, and its mask where it has one.
+
+    Raises:
+        UnreadableError: the image or the mask is no whole picture of a known format.
+        DataError: the mask's size is not its image's.
+    """
+    data = _read_bytes(root / sample.path)
+    pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
+    mask = None
+    if sample.mask is not None:
+        native_mask = read_mask(root / sample.mask)  # (H, W)
+        if native_mask.shape != pixels.shape[:2]:
+            raise DataError(
+                f"{sample.mask} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
+                "expected equal sizes; repair the mask"
+            )
+        mask = fit_mask(native_mask, size_px, fit)
+    return Picture(
+        pixels=fit_image(pixels, size_px, fit),
+        mask=mask,
+        content=hashlib.sha256(data).hexdigest(),
+        pixel_hash=hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest(),
+    )
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(H, W) bool: set where the mask picture is not black (for JPEG, whose black is noisy: where it is light)."""
+    data = _read_bytes(path)
+    image = _decode(data, path.name)
+    levels = np.asarray(image if image.mode[0] in "IF" else image.convert("L"))
+    return levels > (127 if data.startswith(_JPEG_MAGIC) else 0)
+
+
+def fit_image(pixels: np.ndarray, size_px: int, fit: str) -> np.ndarray:
+    """(H, W, 3) uint8 -> (S, S, 3) uint8.
+
+    "letterbox" keeps the proportions and repeats the border pixels outwards: a constant bar would add an edge that no
+    product has, and one that moves with the proportions of the single image. "stretch" fills the square.
+    """
+    height, width = _fitted(pixels.shape[0], pixels.shape[1], size_px, fit)
+    image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)  # PIL's is antialiased
+    return np.pad(np.asarray(image), (*_padding(height, width, size_px), (0, 0)), mode="edge")
+
+
+def fit_mask(mask: np.ndarray, size_px: int, fit: str) -> np.ndarray:
+    """(H, W) bool -> (S, S) bool with the image's geometry; a cell is set if any pixel in it is, so nothing vanishes."""
+    height, width = _fitted(mask.shape[0], mask.shape[1], size_px, fit)
+    # reduceat over the cells' first rows: "any" of a cell when shrinking, the nearest row when growing
+    rows = np.logical_or.reduceat(mask, np.arange(height) * mask.shape[0] // height, axis=0)
+    cells = np.logical_or.reduceat(rows, np.arange(width) * mask.shape[1] // width, axis=1)
+    return np.pad(cells, _padding(height, width, size_px))
+
+
+def _fitted(height: int, width: int, size_px: int, fit: str) -> tuple[int, int]:
+    if fit == "stretch":
+        return size_px, size_px
+    if fit != "letterbox":
+        raise DataError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
+    longest = max(height, width)
+    return max(1, round(height * size_px / longest)), max(1, round(width * size_px / longest))
+
+
+def _padding(height: int, width: int, size_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    top, left = (size_px - height) // 2, (size_px - width) // 2
+    return (top, size_px - height - top), (left, size_px - width - left)
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path.name}: {error.strerror}") from None
+    if not data:
+        raise UnreadableError(f"{path.name}: the file is empty")
+    return data
+
+
+def _decode(data: bytes, name: str) -> Image.Image:
+    """The whole picture, upright as its EXIF orientation says."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except UnidentifiedImageError:
+        raise UnreadableError(f"{name}: not a picture of a known format ({', '.join(_FORMATS)})") from None
+    except Exception as error:  # on malformed bytes PIL's readers raise SyntaxError, TypeError, OverflowError, ...
+        raise UnreadableError(f"{name}: {error}") from None
+
+
+def _rgb(image: Image.Image, name: str) -> np.ndarray:
+    """(H, W, 3) uint8: grey repeated, 16 bits scaled to 8 by their full range, alpha dropped, palettes looked up."""
+    if image.mode[0] in "IF":
+        levels = np.asarray(image)
+        if image.mode == "F" or levels.min() < 0 or levels.max() > _MAX_16_BIT:
+            raise UnreadableError(f"{name}: its levels have no fixed range; expected 8 or 16 bits a channel")
+        return np.repeat(np.rint(levels / _MAX_16_BIT * 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode in ("P", "PA") and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,37 @@
+"""The plain nouns of a dataset: one labelled picture, one split, and a user's mistake in the data."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(Exception):
+    """A user's mistake in the data, as one line: what was found, what was expected, the cure."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a dataset, as its files tell it; nothing is decoded."""
+
+    path: str  # relative to the data root, "/" separators
+    label: int  # 0 normal, 1 defective
+    defect: str  # "good" or the defect's name
+    part: str | None  # "train" or "test" as the dataset itself says; None: it has no split of its own
+    group: str  # samples of one group (an item) stay on one side of every split; default: the path itself
+    mask: str | None  # relative path of the mask picture; None where there is none (normal, or no masks known)
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Index arrays (int64, ascending) into one category's images; train, forge and val hold what the model may see."""
+
+    protocol: str  # "holdout", "synthetic" or "paper"
+    train: np.ndarray  # (N,) normals only
+    val: np.ndarray  # (N,) what chooses; under `synthetic` normals, to which forged anomalies are added
+    test: np.ndarray  # (N,) labelled, looked at once
+    forge: np.ndarray  # (N,) normals from which validation anomalies are made; empty except under `synthetic`
+    unused: np.ndarray  # (N,) in no part: copies of test images, defects of training items
+    selection_split: str  # "val", "synthetic" or "test": what chooses
+    hash: str  # over the content hashes of each part; the same on every machine

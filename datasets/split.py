@@ -1,0 +1,199 @@
+"""Protocols: who trains, what chooses, what is looked at once. Pure and seeded; the same on every machine.
+
+samples -> clusters (what must stay on one side) -> order by a seeded hash of content -> deal to the parts.
+
+A cluster is all that is tied by a group (an item of several pictures) or by equal pixels, whatever the files are
+called, transitively. Neither names, nor the order of files, nor a random generator decide anything: the order is
+sha256(seed, content). No cluster ever has samples in train and in val or test.
+
+| protocol  | train | val | test |
+|-----------|-------|-----|------|
+| holdout   | normal training images | half of the labelled test images | the other half |
+| synthetic | normal training images less a fifth | that fifth, and anomalies forged from it | all labelled test images |
+| paper     | normal training images | all labelled test images | the same ones |
+
+A dataset without a split of its own has its clusters with normals dealt train/val/test 2:1:1 first, half of them with
+and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train
+clusters are its normal training images, and val + test together its labelled test images, under all three protocols.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from datasets.images import Images
+from datasets.sample import DataError, Split
+
+SELECTION_SPLITS = {"holdout": "val", "synthetic": "synthetic", "paper": "test"}
+PROTOCOLS = tuple(SELECTION_SPLITS)
+_KINDS = ("normal", "defective")  # by label
+_HELD_OUT_SHARE = 5  # one in five normal training images, under `synthetic`
+
+Cluster = tuple[int, ...]  # ascending indices into the images
+
+
+def split(images: Images, protocol: str, seed: int) -> Split:
+    """Divides one category under a protocol.
+
+    Raises:
+        DataError: an unknown protocol, or too few normal or defective images for one of its parts.
+    """
+    if protocol not in SELECTION_SPLITS:
+        raise DataError(f"no protocol {protocol!r}; there are: {', '.join(PROTOCOLS)}; check --protocol")
+    clusters = sorted(_clusters(images), key=lambda cluster: _order_key(images, cluster, seed))
+    own_split = any(sample.part is not None for sample in images.samples)
+    train, val, test = (_deal_own_split if own_split else _deal_all)(images, clusters)
+
+    forge: list[int] = []
+    if protocol == "synthetic":
+        train_only = set(train)
+        train_clusters = [kept for cluster in clusters if (kept := tuple(i for i in cluster if i in train_only))]
+        train, forge = _hold_out(train_clusters)
+        val, test = forge, val + test
+    elif protocol == "paper":
+        val = test = val + test
+    _require_enough(images, protocol, train, val, test)
+
+    used = {*train, *val, *test}
+    parts = {
+        "train": _index(train),
+        "val": _index(val),
+        "test": _index(test),
+        "forge": _index(forge),
+        "unused": _index(set(range(len(images.samples))) - used),
+    }
+    return Split(
+        protocol=protocol,
+        selection_split=SELECTION_SPLITS[protocol],
+        hash=_split_hash(images, protocol, parts),
+        **parts,
+    )
+
+
+def _clusters(images: Images) -> list[Cluster]:
+    """Union-find over the samples' groups and pixel hashes."""
+    parent: dict[object, object] = {}
+
+    def find(node: object) -> object:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    nodes = [
+        (("group", sample.group), ("pixels", pixel_hash))
+        for sample, pixel_hash in zip(images.samples, images.pixel_hash, strict=True)
+    ]
+    for group, pixels in nodes:
+        parent[find(group)] = find(pixels)
+    members: dict[object, list[int]] = {}
+    for index, (group, _) in enumerate(nodes):
+        members.setdefault(find(group), []).append(index)
+    return [tuple(indices) for indices in members.values()]
+
+
+def _order_key(images: Images, cluster: Cluster, seed: int) -> str:
+    content = "\n".join(sorted(images.content[i] for i in cluster))
+    return hashlib.sha256(f"{seed}\n{content}".encode()).hexdigest()
+
+
+def _deal_own_split(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], list[int], list[int]]:
+    """Train as the dataset says, less copies of test images; its test part halved, each kind of defect by itself."""
+    train: list[int] = []
+    labelled: list[Cluster] = []
+    for cluster in clusters:
+        of_test = tuple(i for i in cluster if images.samples[i].part == "test")
+        if of_test:
+            labelled.append(of_test)
+        else:
+            train += [i for i in cluster if images.samples[i].label == 0]
+    normal = [cluster for cluster in labelled if not _has_label(images, cluster, 1)]
+    defective = [cluster for cluster in labelled if _has_label(images, cluster, 1)]
+    test, val = _deal(normal, [""] * len(normal), shares=(1, 1))
+    more_test, more_val = _deal(defective, [_defects(images, cluster) for cluster in defective], shares=(1, 1))
+    return train, val + more_val, test + more_test
+
+
+def _deal_all(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], list[int], list[int]]:
+    """No split of its own: clusters with normals to train, test and val; purely defective ones to test and val."""
+    with_normals = [cluster for cluster in clusters if _has_label(images, cluster, 0)]
+    defective = [cluster for cluster in clusters if not _has_label(images, cluster, 0)]
+    has_defects = [str(_has_label(images, cluster, 1)) for cluster in with_normals]
+    train, test, val = _deal(with_normals, has_defects, shares=(2, 1, 1))
+    more_test, more_val = _deal(defective, [_defects(images, cluster) for cluster in defective], shares=(1, 1))
+    return [i for i in train if images.samples[i].label == 0], val + more_val, test + more_test
+
+
+def _has_label(images: Images, cluster: Cluster, label: int) -> bool:
+    return any(images.samples[i].label == label for i in cluster)
+
+
+def _defects(images: Images, cluster: Cluster) -> str:
+    return "+".join(sorted({images.samples[i].defect for i in cluster}))
+
+
+def _deal(clusters: Sequence[Cluster], strata: Sequence[str], shares: tuple[int, ...]) -> list[list[int]]:
+    """Gives each cluster to the part that lacks most: within its stratum first, over all strata where that is equal.
+
+    The second rule carries what a stratum could not divide on to the next, so that many strata of one image each do
+    not all fall on one side; where it is equal too, the first part gets it.
+    """
+    parts: list[list[int]] = [[] for _ in shares]
+    total = [0] * len(shares)
+    for stratum in sorted(set(strata)):
+        dealt = [0] * len(shares)
+        for cluster in (cluster for cluster, its in zip(clusters, strata, strict=True) if its == stratum):
+            lacks = list(zip(_lacks(dealt, len(cluster), shares), _lacks(total, len(cluster), shares), strict=True))
+            chosen = lacks.index(max(lacks))
+            parts[chosen] += cluster
+            dealt[chosen] += len(cluster)
+            total[chosen] += len(cluster)
+    return parts
+
+
+def _lacks(counts: Sequence[int], coming: int, shares: tuple[int, ...]) -> list[int]:
+    """What each part lacks of its share once `coming` more images are there, in units of 1/sum(shares) image."""
+    goal = sum(counts) + coming
+    return [share * goal - sum(shares) * count for share, count in zip(shares, counts, strict=True)]
+
+
+def _hold_out(clusters: Sequence[Cluster]) -> tuple[list[int], list[int]]:
+    """(train, held out): clusters are held out, in their seeded order, until a fifth of the images is, at least one."""
+    goal = sum(map(len, clusters)) / _HELD_OUT_SHARE
+    train: list[int] = []
+    held_out: list[int] = []
+    for cluster in clusters:
+        part = train if held_out and len(held_out) + len(cluster) / 2 > goal else held_out
+        part += cluster
+    return train, held_out
+
+
+def _require_enough(images: Images, protocol: str, train: list[int], val: list[int], test: list[int]) -> None:
+    needs = [("train", train, 0), ("validation", val, 0), ("validation", val, 1), ("test", test, 0), ("test", test, 1)]
+    for name, part, label in needs:
+        forged = protocol == "synthetic" and name == "validation" and label == 1
+        if forged or any(images.samples[i].label == label for i in part):
+            continue
+        defects = int(images.labels.sum())
+        cure = f"add {_KINDS[label]} images"
+        if label == 1 and protocol != "synthetic":
+            cure += " (--protocol synthetic chooses without labelled defects and needs a single one, to be measured on)"
+        raise DataError(
+            f"{images.dataset}/{images.category} has {len(images.samples) - defects} normal and {defects} defective "
+            f"images; the {name} part of protocol {protocol} got no {_KINDS[label]} one, expected at least 1; {cure}"
+        )
+
+
+def _index(indices: Iterable[int]) -> np.ndarray:
+    return np.array(sorted(indices), dtype=np.int64)
+
+
+def _split_hash(images: Images, protocol: str, parts: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(protocol.encode())
+    for name in ("train", "val", "test", "forge"):
+        content = "\n".join(sorted(images.content[i] for i in parts[name]))
+        digest.update(f"\n{name}\n{content}".encode())
+    return digest.hexdigest()

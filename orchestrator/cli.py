@@ -1,0 +1,140 @@
+"""The command line: arguments, then the flow.
+
+run: Experiment -> categories -> jobs, less the finished ones -> trials and refits on the backend -> rows -> leaderboard.
+Exit status: 0 all jobs done, 1 some job failed (its row says why), 2 the input is wrong, 130 interrupted.
+"""
+
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from datasets.synthetic import write_files
+from orchestrator import arguments, config, leaderboard, plan, preflight, screens
+from orchestrator.config import Execution, Experiment
+from orchestrator.errors import InputError
+from orchestrator.progress import Progress
+from orchestrator.results import Output
+from orchestrator.sweep import Sweep
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb; returns the exit status."""
+    try:
+        asked = arguments.parse(sys.argv[1:] if argv is None else argv)
+        return VERBS[asked.verb](asked)
+    except InputError as error:
+        print(f"defectsweep: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.stdout = open(os.devnull, "w")
+        return 0
+
+
+def run(asked) -> int:
+    """The main job."""
+    experiment, execution = config.load(arguments.given(asked), asked.config)
+    preflight.check_packages()
+    categories = preflight.survey(experiment, execution.data_root)
+    jobs = plan.jobs(experiment, categories, execution.workers_per_job)
+    output = Output(execution.output).create()
+    if execution.fresh:
+        for job in jobs:
+            output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
+    sweep = Sweep(jobs, output)
+    start = time.monotonic()
+    status = _search_and_refit(sweep, experiment, execution) if sweep.todo else 0
+    screens.leaderboard(output, only={job.id for job in jobs})
+    screens.summary(sweep, execution, time.monotonic() - start, arguments.given(asked))
+    return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
+
+
+def _search_and_refit(sweep: Sweep, experiment: Experiment, execution: Execution) -> int:
+    """Does what is not finished; returns 130 if the user interrupted it, else 0."""
+    todo = list(dict.fromkeys(job.category for job in sweep.todo))
+    images = preflight.decode(todo, experiment, execution)
+    log = Path(sweep.output.base if sweep.output.is_local else tempfile.mkdtemp(), "ray", "driver.log")
+    with _session(execution, log) as backend, Progress(sweep, backend.screen, backend.slots):
+        sweep.begin(_parallel_trials(experiment, sweep, backend.slots), execution.time_budget_s())
+        try:
+            backend.run(sweep, images)
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+def _session(execution: Execution, log: Path):
+    """The backend is imported when it is needed: Ray takes a second, and the local backend does without it."""
+    if execution.backend == "local":
+        from orchestrator.local_backend import session
+    else:
+        from orchestrator.ray_backend.backend import session
+    return session(execution, log)
+
+
+def _parallel_trials(experiment: Experiment, sweep: Sweep, slots: int) -> int:
+    """As the experiment says; else as few as keep the slots busy, decided by the first run and kept with the output."""
+    if experiment.parallel_trials:
+        return experiment.parallel_trials
+    kept = sweep.output.read_experiment(experiment.hash())
+    if kept is None:
+        kept = {"experiment": dataclasses.asdict(experiment), "parallel_trials": -(-slots // len(sweep.jobs))}
+        sweep.output.write_experiment(experiment.hash(), kept)
+    return kept["parallel_trials"]
+
+
+def show_plan(asked) -> int:
+    experiment, execution = config.load(arguments.given(asked), asked.config)
+    categories = preflight.survey(experiment, execution.data_root)
+    jobs = plan.jobs(experiment, categories, execution.workers_per_job)
+    screens.plan(Sweep(jobs, Output(execution.output)), experiment, execution)
+    return 0
+
+
+def show_leaderboard(asked) -> int:
+    output = Output(asked.output)
+    if asked.sql:
+        tables = {kind: output.table(kind) for kind in ("leaderboard", "trials", "scores")}
+        screens.lines(leaderboard.query(asked.sql, tables), asked.format)
+        return 0
+    screens.leaderboard(output, asked.by, asked.sort, asked.format)
+    return 0
+
+
+def datasets(asked) -> int:
+    if asked.action is None:
+        screens.datasets()
+        return 0
+    if asked.action == "check":
+        screens.check_dataset(asked.name, asked.data_root)
+        return 0
+    if asked.name != "synthetic" or asked.data_root is None:
+        raise InputError("datasets make: 'datasets make synthetic --data-root DIR' is expected.")
+    write_files(Path(asked.data_root).expanduser(), asked.size_px)
+    print(f"wrote the synthetic dataset to {asked.data_root}; use it with --dataset mvtec_ad or --dataset folder")
+    return 0
+
+
+def models(asked) -> int:
+    screens.models()
+    return 0
+
+
+def doctor(asked) -> int:
+    experiment, execution = config.load(arguments.given(asked), asked.config)
+    return screens.doctor(experiment, execution)
+
+
+VERBS: dict[str, Callable] = {
+    "run": run,
+    "plan": show_plan,
+    "leaderboard": show_leaderboard,
+    "datasets": datasets,
+    "models": models,
+    "doctor": doctor,
+}

@@ -1,0 +1,248 @@
+"""What is asked for: an Experiment (what is computed) and an Execution (where and how).
+
+Only the Experiment decides results; it has a hash. Flags and YAML keys are the dataclasses' own field names, so that there is one list of
+options. Order of precedence: flags, then the YAML file, then the defaults below.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datasets.catalog import DATASETS
+from model.catalog import MODELS
+from orchestrator.errors import InputError, choice
+
+PROTOCOLS = ("holdout", "synthetic", "paper")
+SAMPLERS = ("gp", "tpe", "random")
+SCHEDULERS = ("asha", "none")
+FITS = ("letterbox", "stretch")
+BACKENDS = ("ray", "local")
+
+
+def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
+    return field(default=default, metadata={"help": help, "metavar": metavar, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is computed. Two runs with equal experiments and equal data give equal rows, times aside."""
+
+    dataset: tuple[str, ...] = option(("synthetic",), "dataset to sweep", "NAME", tuple(DATASETS))
+    category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
+    model: tuple[str, ...] = option(tuple(MODELS), "detector to tune (default: all)", "NAME", tuple(MODELS))
+    protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
+    seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
+    size_px: int = option(64, "side of the square that images are fitted into", "N")
+    fit: str = option("letterbox", "how an image that is not square is fitted", "NAME", FITS)
+    trials: int = option(8, "trials of each job", "N")
+    epochs: int = option(20, "epochs of each trial", "N")
+    batch: int = option(16, "images in an optimisation step", "N")
+    sampler: str = option("gp", "Optuna sampler after the presets", "NAME", SAMPLERS)
+    scheduler: str = option("asha", "asha stops hopeless trials early", "NAME", SCHEDULERS)
+    parallel_trials: int | None = option(
+        None,
+        "trials of one job at a time: suggestion i sees rows 0..i-N (default: slots / jobs, kept with the output)",
+        "N",
+    )
+    set: tuple[str, ...] = option(
+        (), "fix a hyper-parameter for every model that has it, or for one", "[MODEL.]NAME=VALUE"
+    )
+
+    def __post_init__(self):
+        for name in ("size_px", "trials", "epochs", "batch"):
+            _at_least(name, getattr(self, name), 1)
+        if self.parallel_trials is not None:
+            _at_least("parallel_trials", self.parallel_trials, 1)
+        for name in ("dataset", "model", "seed"):
+            if not getattr(self, name):
+                raise InputError(f"{flag(name)} is empty; name at least one.")
+
+    def hash(self) -> str:
+        return digest(dataclasses.asdict(self))[:12]
+
+    def fixed(self, model: str) -> dict[str, Any]:
+        """The hyper-parameters that `set` fixes for `model`, validated by the model itself."""
+        known = {f.name: f.type for f in dataclasses.fields(MODELS[model].HParams)}
+        values = {}
+        for text in self.set:
+            owner, name, value = _assignment(text)
+            if owner in (None, model) and name in known:
+                values[name] = value
+            elif owner == model:
+                choice(f"hyper-parameter of {model}", name, list(known))
+        try:
+            MODELS[model].HParams(**values)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"--set for {model}: {error}") from None
+        return values
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how it is computed: nothing here changes a row, times aside."""
+
+    output: str = option("results", "folder or URI (s3://, gs://) of the rows", "DIR/URI")
+    data_root: str | None = option(None, "folder of the images; DIR/DATASET is used where it exists", "DIR")
+    backend: str = option("ray", "local: one process, without Ray, for debugging", "NAME", BACKENDS)
+    address: str | None = option(
+        None, "Ray cluster to join (default: the one this machine belongs to, else a new one here)", "ADDRESS"
+    )
+    gpus_per_trial: float | None = option(
+        None, "share of a GPU for a trial, 0.25 for instance (default: 1 where there are GPUs)", "X"
+    )
+    cpus_per_trial: int = option(1, "CPU cores, and torch threads, of a trial", "N")
+    workers_per_job: int = option(1, "data-parallel workers of a refit", "N")
+    max_concurrent: int | None = option(None, "slots to use (default: all)", "N")
+    max_failures: int = option(1, "how often a trial or refit whose worker died is started again", "N")
+    time_budget: str | None = option(None, "start no trial after this long: 90s, 30m, 2h; a later run goes on", "T")
+    skip_unreadable: bool = option(False, "leave unreadable images out, and count them in the rows")
+    fresh: bool = option(False, "forget this experiment's finished work and start over")
+    resume: bool = option(True, "skip what is finished (the default)")
+
+    def __post_init__(self):
+        for name in ("cpus_per_trial", "workers_per_job"):
+            _at_least(name, getattr(self, name), 1)
+        if self.max_concurrent is not None:
+            _at_least("max_concurrent", self.max_concurrent, 1)
+        _at_least("max_failures", self.max_failures, 0)
+        if self.gpus_per_trial is not None and not (
+            0 <= self.gpus_per_trial < 1 or float(self.gpus_per_trial).is_integer()
+        ):
+            raise InputError(f"--gpus-per-trial {self.gpus_per_trial}: a share below 1 or a whole number is expected.")
+        self.time_budget_s()
+
+    def time_budget_s(self) -> float:
+        if self.time_budget is None:
+            return float("inf")
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(self.time_budget).strip())
+        if not found:
+            raise InputError(f"--time-budget {self.time_budget!r}: a number and s, m, h or d is expected, such as 30m.")
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+
+
+def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution]:
+    """Merges flags over the YAML `file` over the defaults. Raises InputError that names the key."""
+    values = {**(_read_yaml(file) if file else {}), **flags}
+    parts = []
+    for kind in (Experiment, Execution):
+        fields = {f.name: f for f in dataclasses.fields(kind)}
+        parts.append(
+            kind(**{name: _convert(fields[name], kind, value) for name, value in values.items() if name in fields})
+        )
+    experiment = parts[0]
+    _check_set(experiment)
+    return experiment, parts[1]
+
+
+def options() -> dict[str, dataclasses.Field]:
+    """Every option by name, the Experiment's first."""
+    return {f.name: f for kind in (Experiment, Execution) for f in dataclasses.fields(kind)}
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def digest(description: Any) -> str:
+    """SHA-256 hex of a description's canonical JSON."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def seed_of(*parts: Any) -> int:
+    """A 31-bit seed that is a pure function of its parts, the same on every machine."""
+    return int(digest(parts)[:8], 16) >> 1
+
+
+def _read_yaml(file: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(file).expanduser().read_text())
+    except OSError as error:
+        raise InputError(f"--config {file} cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {file} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"--config {file} holds {type(content).__name__}; lines of the form 'key: value' are expected."
+        )
+    known = [name for name in options() if name not in ("fresh", "resume")]
+    content = {str(key).replace("-", "_"): value for key, value in content.items()}
+    for key in content:
+        choice(f"{file}: key", key, known)
+    if isinstance(content.get("set"), dict):
+        content["set"] = [f"{name}={value}" for name, value in content["set"].items()]
+    return content
+
+
+def _convert(spec: dataclasses.Field, kind: type, value: Any) -> Any:
+    """`value` as the field's type; raises InputError that names the option."""
+    hint = typing.get_type_hints(kind)[spec.name]
+    if typing.get_origin(hint) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_scalar(spec, typing.get_args(hint)[0], item) for item in items)
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = next(t for t in typing.get_args(hint) if t is not type(None))
+    return _scalar(spec, hint, value)
+
+
+def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
+    expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
+    try:
+        if isinstance(value, dict | list | tuple) or value is None or (kind is bool) != isinstance(value, bool):
+            raise ValueError
+        converted = kind(value)
+        if kind is int and converted != float(value):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise InputError(f"{flag(spec.name)} {value!r}: {expected} is expected.") from None
+    if spec.metadata["choices"]:
+        choice(flag(spec.name).lstrip("-").replace("-", " "), converted, spec.metadata["choices"])
+    return converted
+
+
+def _assignment(text: str) -> tuple[str | None, str, Any]:
+    """'sagan.pool=max' -> ("sagan", "pool", "max"); 'lr=1e-3' -> (None, "lr", 0.001)."""
+    name, sign, value = str(text).partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise InputError(f"--set {text!r}: [MODEL.]NAME=VALUE is expected, such as lr=0.0002.")
+    owner, _, name = name.strip().rpartition(".")
+    value = value.strip()
+    constants = {"true": True, "false": False, "none": None, "null": None}
+    if value.lower() in constants:
+        return owner or None, name, constants[value.lower()]
+    for kind in (int, float):
+        try:
+            return owner or None, name, kind(value)
+        except ValueError:
+            continue
+    return owner or None, name, value
+
+
+def _check_set(experiment: Experiment) -> None:
+    """Every assignment must name a hyper-parameter of a model that is asked for."""
+    names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
+    for text in experiment.set:
+        owner, name, _ = _assignment(text)
+        if owner is not None:
+            choice(f"--set {text}: model", owner, experiment.model)
+        elif name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"--set {text}: no model of this run has a hyper-parameter {name!r}.{hint}")
+    for model in experiment.model:
+        experiment.fixed(model)
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if value < least:
+        raise InputError(f"{flag(name)} {value}: {least} or more is expected.")

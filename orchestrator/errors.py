@@ -1,0 +1,16 @@
+"""The one exception that a user is meant to read."""
+
+from difflib import get_close_matches
+
+
+class InputError(Exception):
+    """A mistake of the user's: one line that says what was found, what was expected, and what to do. Exit status 2."""
+
+
+def choice(kind: str, found: str, known: list[str] | tuple[str, ...]) -> str:
+    """Returns `found` if it is one of `known`; raises InputError that names the nearest, and all that there are."""
+    if found in known:
+        return found
+    near = get_close_matches(found, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise InputError(f"{kind} {found!r} does not exist.{hint} There are: {', '.join(known)}.")

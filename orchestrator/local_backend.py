@@ -1,0 +1,78 @@
+"""The whole sweep in this process, one trial after the other: for debugging, for tests, and for machines without Ray.
+
+It calls the same plan, search, trial and refit as the Ray backend, so its rows are the same, times aside.
+"""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from datasets.images import Images
+from orchestrator import refit, trial
+from orchestrator.config import Execution
+from orchestrator.errors import InputError
+from orchestrator.plan import Category
+from orchestrator.refit import RefitTask, Refitted
+from orchestrator.results import Output
+from orchestrator.sweep import Sweep
+
+
+class LocalBackend:
+    """One slot: this process."""
+
+    slots = 1
+
+    def __init__(self, execution: Execution):
+        if execution.workers_per_job > 1:
+            raise InputError(
+                f"--workers-per-job {execution.workers_per_job}: the local backend has one process; use ray."
+            )
+        self.screen = sys.stdout
+        self.cpus = execution.cpus_per_trial
+        self.device = torch.device("cuda" if torch.cuda.is_available() and execution.gpus_per_trial != 0 else "cpu")
+        self.gpu_share = float(self.device.type == "cuda")
+
+    def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+        """Runs every trial and refit of `sweep`."""
+        torch.set_num_threads(self.cpus)
+        self._refit_ready(sweep, images)
+        while task := sweep.next_trial():
+            row = finish(trial.train(task, images[task.job.category], self.device, self.gpu_share))
+            sweep.record(task, row)
+            self._refit_ready(sweep, images)
+        self._refit_ready(sweep, images)
+
+    def _refit_ready(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+        while found := sweep.next_refit():
+            job, task = found
+            if task is None:
+                sweep.fail(job)
+                continue
+            try:
+                sweep.close(self._refit(sweep.output, task, images[job.category]))
+            except Exception as error:  # a failing refit is a row; the sweep goes on
+                sweep.fail(job, trial.describe(error))
+
+    def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
+        result, detector = finish(refit.refit(task, images, self.device, self.gpu_share))
+        checkpoint = output.write_checkpoint(task.job.id, refit.checkpoint_files(detector, result.row, task.job))
+        return Refitted(dataclasses.replace(result.row, checkpoint=checkpoint), result.scores)
+
+
+@contextlib.contextmanager
+def session(execution: Execution, log: Path) -> Iterator[LocalBackend]:
+    """The backend for one run. Nothing goes to `log`: this process has no other voice."""
+    yield LocalBackend(execution)
+
+
+def finish(generator):
+    """Runs a generator to its end; returns what it returns."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value

@@ -1,0 +1,181 @@
+"""(Experiment, what the datasets hold, rows) -> jobs, and what to run next. Pure: no files, no cluster, no clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from orchestrator import search
+from orchestrator.config import Experiment, digest, seed_of
+from orchestrator.results import COMPLETED, JobRow, TrialRow, safe_name
+from search_spaces.catalog import PRESETS, SPACES
+
+FORMAT = 1  # raise when rows of old and new code must not be mixed
+
+
+@dataclass(frozen=True)
+class Category:
+    """What a scan found: one product category of one dataset."""
+
+    dataset: str
+    name: str
+    root: str  # folder of the dataset; "" where it needs none
+    images: int
+    train_images: int
+    fingerprint: str  # over the paths, labels and sizes of its files: no image is read for it
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tuning study: model x dataset x category x seed. Its id and its seed are hashes of its description.
+
+    The number of trials is no part of that description: asked for more, a study goes on where it stood.
+    """
+
+    experiment: str
+    category: Category
+    model: str
+    seed: int
+    protocol: str
+    size_px: int
+    fit: str
+    trials: int
+    epochs: int
+    batch: int
+    sampler: str
+    scheduler: str
+    fixed: tuple[tuple[str, Any], ...]
+    workers: int
+    config_hash: str
+
+    @property
+    def id(self) -> str:
+        name = safe_name(f"{self.category.name}-{self.model}")
+        return f"{name}-s{self.seed}-{self.config_hash[:10]}"
+
+    @property
+    def space(self) -> dict[str, BaseDistribution]:
+        return _without(SPACES[self.model], self.fixed)
+
+    @property
+    def presets(self) -> dict[str, search.Params]:
+        """The model's starting points, less what is fixed, each once."""
+        unique = {}
+        for name, params in PRESETS[self.model].items():
+            free = _without(params, self.fixed)
+            if free not in unique.values():
+                unique[name] = free
+        return unique
+
+    def trial_id(self, index: int) -> str:
+        return f"{self.id}-t{index:04d}"
+
+    def trial_cost(self) -> float:
+        """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
+        return self.epochs * self.category.train_images
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """All that a worker needs to train one trial, beside the images."""
+
+    job: Job
+    index: int
+    preset: str | None
+    params: tuple[tuple[str, Any], ...]  # chosen and fixed
+    bars: tuple[tuple[int, float], ...]  # (epoch, least running-best validation AUROC to go on)
+    seed: int
+
+
+def jobs(experiment: Experiment, categories: Sequence[Category], workers: int) -> list[Job]:
+    """Every model x category x seed of an experiment, in a stable order."""
+    return [
+        _job(experiment, category, model, seed, workers)
+        for seed in experiment.seed
+        for category in categories
+        for model in experiment.model
+    ]
+
+
+def parallel_trials(experiment: Experiment, job_count: int, slots: int) -> int:
+    """Trials of one job at a time: as asked, else as few as keep every slot busy."""
+    return experiment.parallel_trials or max(1, -(-slots // max(1, job_count)))
+
+
+def next_trial(
+    todo: Sequence[Job],
+    rows: Mapping[str, Mapping[int, TrialRow]],
+    running: Mapping[str, set[int]],
+    parallel_trials: int,
+) -> TrialTask | None:
+    """The next trial to start: of the job with the longest remaining work that has one ready; None if none has."""
+    ready = []
+    for order, job in enumerate(todo):
+        done, busy = rows.get(job.id, {}), running.get(job.id, set())
+        index = next((i for i in range(job.trials) if i not in done and i not in busy), None)
+        if index is not None and search.visible(done, index, parallel_trials) is not None:
+            remaining = (job.trials - len(done) - len(busy)) * job.trial_cost()
+            ready.append((-remaining, order, job, index))
+    if not ready:
+        return None
+    _, _, job, index = min(ready)
+    return trial_task(job, index, rows.get(job.id, {}), parallel_trials)
+
+
+def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_trials: int) -> TrialTask:
+    """Trial `index` of `job`: a pure function of the rows that it may see."""
+    seen = search.visible(done, index, parallel_trials)
+    preset, params = search.suggest(job.space, job.presets, seen, index, seed_of(job.config_hash), job.sampler)
+    bars = search.bars(seen, job.epochs, preset is not None, job.scheduler)
+    chosen = {**params, **dict(job.fixed)}
+    return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed_of(job.config_hash, index))
+
+
+def finished(job: Job, row: JobRow | None) -> bool:
+    """Whether a job's row is all that is asked for: a failed job, or one of fewer trials, is taken up again."""
+    return row is not None and row.status == COMPLETED and row.trials >= job.trials
+
+
+def _job(experiment: Experiment, category: Category, model: str, seed: int, workers: int) -> Job:
+    fixed = tuple(sorted(experiment.fixed(model).items()))
+    free = _without(SPACES[model], fixed)
+    presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
+    trials = experiment.trials if free else min(experiment.trials, presets)
+    description = {
+        "format": FORMAT,
+        "dataset": category.dataset,
+        "category": category.name,
+        "data": category.fingerprint,
+        "model": model,
+        "seed": seed,
+        "fixed": fixed,
+        "workers": workers,
+        "parallel_trials": experiment.parallel_trials,
+        **{
+            name: getattr(experiment, name)
+            for name in ("protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler")
+        },
+    }
+    return Job(
+        experiment=experiment.hash(),
+        category=category,
+        model=model,
+        seed=seed,
+        protocol=experiment.protocol,
+        size_px=experiment.size_px,
+        fit=experiment.fit,
+        trials=trials,
+        epochs=experiment.epochs,
+        batch=experiment.batch,
+        sampler=experiment.sampler,
+        scheduler=experiment.scheduler,
+        fixed=fixed,
+        workers=workers,
+        config_hash=digest(description),
+    )
+
+
+def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = {name for name, _ in fixed}
+    return {key: value for key, value in mapping.items() if key not in names}

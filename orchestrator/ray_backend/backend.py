@@ -1,0 +1,62 @@
+"""The flow on a cluster: images into the object store, trials, and refits as searches end."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from datasets.images import Images
+from orchestrator.config import Execution
+from orchestrator.plan import Category
+from orchestrator.ray_backend import cluster
+from orchestrator.ray_backend.cluster import ray
+from orchestrator.ray_backend.refits import Refits
+from orchestrator.ray_backend.search import run_trials
+from orchestrator.sweep import Sweep
+
+
+class RayBackend:
+    """A connected cluster."""
+
+    def __init__(self, execution: Execution, screen: TextIO):
+        self.screen = screen
+        self.resources = cluster.resources(execution)
+        self.slots = self.resources.slots
+        self.max_failures = execution.max_failures
+
+    def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+        """Runs every trial and refit of `sweep`. Raises KeyboardInterrupt when the user ends it early."""
+        stored = {category: ray.put(decoded) for category, decoded in images.items()}
+        refits = Refits(sweep, stored, self.resources, self.max_failures)
+        try:
+            refits.start_ready()
+            if not sweep.all_handed_out():
+                run_trials(sweep, stored, self.resources, self.max_failures, refits)
+                if any(sweep.running.values()):
+                    raise KeyboardInterrupt  # Tune returns quietly after Ctrl-C
+            refits.start_ready()
+            refits.finish()
+        finally:
+            refits.drop()
+
+
+@contextlib.contextmanager
+def session(execution: Execution, log: Path) -> Iterator[RayBackend]:
+    """Connects for one run; what Ray writes goes to `log`. Raises InputError where no cluster answers, or it is too small."""
+    with cluster.talk_goes_to(log) as screen:
+        cluster.connect(execution)
+        try:
+            yield RayBackend(execution, screen)
+        finally:
+            ray.shutdown()
+
+
+def describe(execution: Execution) -> str:
+    """One line on the cluster that a run would use."""
+    with session(execution, Path(tempfile.mkdtemp(), "driver.log")) as backend:
+        have = ray.cluster_resources()
+        return (
+            f"Ray {ray.__version__}, {len(ray.nodes())} nodes, {have.get('CPU', 0):g} cores, {have.get('GPU', 0):g} GPUs, "
+            f"{backend.slots} slots of {backend.resources.cpus:g} cores and {backend.resources.gpus:g} GPUs"
+        )

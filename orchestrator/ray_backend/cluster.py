@@ -1,0 +1,127 @@
+"""Joining or starting a Ray cluster, what it offers, and where its own talk goes."""
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import yaml
+
+from orchestrator.config import Execution
+from orchestrator.errors import InputError
+
+ENVIRONMENT = {  # read by Ray when it is imported
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports of a refit arrive at this pace; the default is 2 s
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(
+        24 * 3600
+    ),  # a refit may wait for a slot as long as trials hold all of them
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # rows are the state; Tune's own is not used
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+for _name, _value in ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+from ray._private.utils import read_ray_address  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial holds, and how many can run at once."""
+
+    cpus: float
+    gpus: float
+    slots: int
+    autoscaling: bool
+
+    def bundle(self) -> dict[str, float]:
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+
+def connect(execution: Execution) -> None:
+    """Joins the cluster at `--address`, or this machine's, or starts one here. Raises InputError where none answers."""
+    talk = {"log_to_driver": False, "logging_level": "ERROR"}
+    address = execution.address or os.environ.get("RAY_ADDRESS") or read_ray_address()
+    if address and address != "local":
+        try:
+            ray.init(address=address, **talk)
+            return
+        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            if execution.address:
+                found = " ".join(str(error).split())[:120]
+                raise InputError(
+                    f"--address {address}: no Ray cluster answers ({found}). Start one by 'ray start --head', or leave --address out."
+                ) from None
+    ray.init(address="local", include_dashboard=False, **talk)
+
+
+def resources(execution: Execution) -> Resources:
+    """What a trial gets on the connected cluster. Raises InputError where more is asked than a cluster of fixed size has."""
+    have = ray.cluster_resources()
+    cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
+    autoscaling = _autoscales()
+    per_trial = execution.gpus_per_trial
+    if per_trial is None:
+        per_trial = 1.0 if gpus or (autoscaling and not cpus) else 0.0
+    if not autoscaling:
+        _check(f"--gpus-per-trial {per_trial:g}", per_trial * max(1, execution.workers_per_job), gpus, "GPU")
+        _check(
+            f"--cpus-per-trial {execution.cpus_per_trial}",
+            execution.cpus_per_trial * execution.workers_per_job,
+            cpus,
+            "CPU core",
+        )
+    fitting = math.floor(min(cpus / execution.cpus_per_trial, _devices_fit(per_trial, gpus)))
+    slots = max(1, fitting) if not autoscaling else max(fitting, execution.max_concurrent or 1000)
+    return Resources(execution.cpus_per_trial, per_trial, min(slots, execution.max_concurrent or slots), autoscaling)
+
+
+@contextlib.contextmanager
+def talk_goes_to(log: Path) -> Iterator[TextIO]:
+    """Sends all that this process and its libraries write to stdout and stderr to `log`; yields a stream that still reaches the screen."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {1: os.dup(1), 2: os.dup(2)}
+    with open(log, "ab") as file:
+        for descriptor in kept:
+            os.dup2(file.fileno(), descriptor)
+    try:
+        with os.fdopen(os.dup(kept[1]), "w", buffering=1) as screen:
+            yield screen
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, screen in kept.items():
+            os.dup2(screen, descriptor)
+            os.close(screen)
+
+
+def _check(what: str, asked: float, have: float, unit: str) -> None:
+    if asked > have:
+        raise InputError(
+            f"{what}: {asked:g} {unit}s are needed for one job, and the cluster has {have:g}. Ask for less, or add nodes."
+        )
+
+
+def _devices_fit(per_trial: float, gpus: float) -> float:
+    if per_trial == 0:
+        return math.inf
+    return gpus * math.floor(1 / per_trial + 1e-9) if per_trial < 1 else gpus / per_trial
+
+
+def _autoscales() -> bool:
+    """Whether this is the head of a cluster that adds nodes on demand: the launcher left its configuration here."""
+    bootstrap = Path("~/ray_bootstrap_config.yaml").expanduser()
+    if not bootstrap.exists():
+        return False
+    return yaml.safe_load(bootstrap.read_text())["provider"]["type"] != "local"

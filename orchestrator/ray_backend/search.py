@@ -1,0 +1,135 @@
+"""The search under Ray Tune: one Tuner for all jobs on warm workers.
+
+Tune runs trials and nothing more. What to try next comes from the sweep (a pure function of rows), when to stop from the bars that each trial
+carries. A worker keeps torch, the CUDA context and its category's images from trial to trial; one `step` is one epoch.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.ray_backend.cluster import Resources, ray
+
+import torch  # isort: skip
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from orchestrator import trial
+from orchestrator.plan import Category, TrialTask
+from orchestrator.ray_backend.refits import Refits
+from orchestrator.results import TrialRow, from_json, to_json
+from orchestrator.sweep import Sweep
+
+
+class WarmTrial(tune.Trainable):
+    """One epoch a step. A finished trial's row travels in its last result."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        torch.set_num_threads(config["cpus"])
+        self.device = torch.device("cuda" if config["gpus"] else "cpu")
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        images = ray.get(new_config["images"])
+        self.epochs = trial.train(new_config["task"], images, self.device, new_config["gpus"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            progress = next(self.epochs)
+        except StopIteration as end:
+            return {"row": to_json(end.value), "done": True}
+        return {"epoch": progress.epoch, "val_auc": progress.val_auc}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        return None
+
+
+class RowSearcher(Searcher):
+    """Speaks for every job of the sweep at once, and starts the refit of each job whose search has ended."""
+
+    def __init__(self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, refits: Refits):
+        super().__init__()
+        self.sweep, self.images, self.resources, self.refits = sweep, images, resources, refits
+        self.tasks: dict[str, TrialTask] = {}
+        self.is_waiting = False  # asked for a trial, and there was none ready
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if len(self.tasks) >= self.resources.slots:
+            return None
+        task = self.sweep.next_trial()
+        self.is_waiting = task is None
+        if task is None:
+            return Searcher.FINISHED if self.sweep.all_handed_out() else None
+        self.tasks[trial_id] = task
+        return {
+            "task": task,
+            "images": self.images[task.job.category],
+            "cpus": int(self.resources.cpus),
+            "gpus": self.resources.gpus,
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        task = self.tasks.pop(trial_id)
+        self.is_waiting = False
+        if result and "row" in result:
+            self.sweep.record(task, from_json(TrialRow, result["row"]))
+        elif error:
+            self.sweep.record(task, trial.crashed(task, "the trial's worker died"))
+        self.refits.start_ready()
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        pass
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles it for a restore that is not used: the rows are the state
+
+
+class ReleaseIdleWorkers(FIFOScheduler):
+    """Lets idle warm workers go, and with them their slots, while a refit waits for one and no trial is ready."""
+
+    def __init__(self, searcher: RowSearcher, refits: Refits):
+        super().__init__()
+        self.searcher, self.refits = searcher, refits
+
+    def choose_trial_to_run(self, tune_controller):
+        chosen = super().choose_trial_to_run(tune_controller)
+        self.refits.record_done()
+        if chosen is None and self.searcher.is_waiting and self.refits.open:
+            tune_controller._cleanup_cached_actors(force_all=True)
+        return chosen
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as the searcher's
+
+def run_trials(
+    sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, max_failures: int, refits: Refits
+) -> None:
+    """Runs every trial of the sweep that is still to run. Returns early, without an error, when the user interrupts."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.slots)  # at its default, 1, a second slot may never start
+    searcher = RowSearcher(sweep, images, resources, refits)
+    with tempfile.TemporaryDirectory(prefix="defectsweep-tune-", ignore_cleanup_errors=True) as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(WarmTrial, tune.PlacementGroupFactory([resources.bundle()])),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=ReleaseIdleWorkers(searcher, refits),
+                num_samples=-1,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="search",
+                storage_path=folder,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=max_failures),
+            ),
+        )
+        tuner.fit()

@@ -1,0 +1,299 @@
+"""Rows, and where they live: the only file that knows the layout of an output folder.
+
+A trial, a finished job and a test image's score each leave rows in immutable Parquet files. A file is written aside, synced and
+renamed (one PUT on an object store), and its name is its rows' identity: a repeated write replaces, never doubles, and a reader
+sees whole files only. Any number of processes may write to one output at once, without a lock.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import types
+import typing
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from orchestrator.errors import InputError
+
+COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What made a row: shared by trials and jobs."""
+
+    experiment: str
+    job_id: str
+    dataset: str
+    category: str
+    model: str
+    seed: int
+    protocol: str
+    selection_split: str | None = None
+    params: str = "{}"  # JSON of every hyper-parameter, as resolved
+    lr: float | None = None
+    w_adv: float | None = None
+    w_con: float | None = None
+    w_lat: float | None = None
+    size_px: int
+    batch: int
+    train_images: int | None = None
+    val_images: int | None = None
+    unreadable_images: int | None = None
+    device: str | None = None
+    torch_version: str | None = None
+    ray_version: str | None = None
+    git_commit: str | None = None
+    config_hash: str
+    data_hash: str | None = None
+    split_hash: str | None = None
+    images_per_s: float | None = None  # training throughput
+    peak_memory_bytes: int | None = None
+    wall_s: float | None = None
+    gpu_s: float | None = None  # wall_s times the share of a GPU that was held
+    started_at: str | None = None  # ISO 8601, UTC
+    finished_at: str | None = None
+    status: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow(Provenance):
+    """One sample of a job's hyper-parameters, trained once. A failure is a row with its error."""
+
+    trial_id: str
+    index: int
+    preset: str | None = None  # name of the starting point; None where the sampler chose
+    val_auc: float | None = None  # of the best epoch
+    best_epoch: int | None = None  # counted from 1
+    last_val_auc: float | None = None
+    curve: list[float]  # validation AUROC after each epoch
+    losses: str = "{}"  # JSON of the last epoch's mean losses
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRow(Provenance):
+    """One finished job: its best trial, refitted and measured once on the test part."""
+
+    trials: int
+    failed_trials: int
+    best_trial: str | None = None
+    val_auc: float | None = None
+    test_auc: float | None = None
+    test_auc_low: float | None = None
+    test_auc_high: float | None = None
+    accuracy: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    threshold: float | None = None
+    average_precision: float | None = None
+    pixel_auroc: float | None = None
+    au_pro: float | None = None
+    epochs: int  # trained by the refit: up to the best epoch of the best trial
+    test_images: int | None = None
+    score_images_per_s: float | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """One test image of one job."""
+
+    job_id: str
+    dataset: str
+    category: str
+    model: str
+    seed: int
+    path: str
+    label: int
+    defect: str
+    score: float
+
+
+MEASURED = frozenset(  # columns that differ between two runs of one experiment
+    "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes wall_s gpu_s started_at finished_at".split()
+)
+ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[float]: pa.list_(pa.float64())}
+
+
+def arrow_schema(row_type: type) -> pa.Schema:
+    """The Parquet schema of a row's dataclass; `X | None` becomes a nullable X."""
+    fields = []
+    for name, hint in typing.get_type_hints(row_type).items():
+        nullable = isinstance(hint, types.UnionType)
+        plain = next(t for t in typing.get_args(hint) if t is not type(None)) if nullable else hint
+        fields.append(pa.field(name, ARROW_TYPES[plain], nullable))
+    return pa.schema(fields)
+
+
+def to_json(row: Provenance) -> str:
+    return json.dumps(dataclasses.asdict(row))
+
+
+def from_json(row_type: type, text: str):
+    return row_type(**json.loads(text))
+
+
+def safe_name(text: str) -> str:
+    """A name that is one path segment everywhere, and still readable."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", text).strip("._") or "_"
+
+
+class Output:
+    """An output root: a local path, or a URI that pyarrow's file systems know (s3://, gs://, hdfs://).
+
+    Raises InputError where it cannot be written (only `create`) or holds no rows (only by the readers that need some).
+    """
+
+    def __init__(self, root: str):
+        self.root = root
+        if "://" in root:
+            self.fs, self.base = pa.fs.FileSystem.from_uri(root)
+        else:
+            self.fs, self.base = pa.fs.LocalFileSystem(), str(Path(root).expanduser().absolute())
+        self.is_local = isinstance(self.fs, pa.fs.LocalFileSystem)
+
+    def create(self) -> "Output":
+        """Proves that the root can be written, by writing and removing a small file."""
+        probe = self.path(f".probe-{uuid.uuid4().hex}")
+        try:
+            self._write(probe, b"defectsweep")
+            self.fs.delete_file(probe)
+        except OSError as error:
+            raise InputError(
+                f"--output {self.root} cannot be written ({_reason(error)}). Name a folder that can."
+            ) from None
+        return self
+
+    def path(self, *parts: str) -> str:
+        return "/".join([self.base, *parts])
+
+    def uri(self, *parts: str) -> str:
+        return "/".join([self.root.rstrip("/") if "://" in self.root else self.base, *parts])
+
+    # -- writing
+
+    def write_trial(self, row: TrialRow) -> None:
+        self._write_rows([row], TrialRow, "trials", *_partition(row), f"{row.trial_id}.parquet")
+
+    def write_scores(self, job: JobRow, rows: list[ScoreRow]) -> None:
+        self._write_rows(rows, ScoreRow, "scores", *_partition(job), f"{job.job_id}.parquet")
+
+    def write_job(self, row: JobRow) -> None:
+        self._write_rows([row], JobRow, "leaderboard", *_partition(row), f"{row.job_id}.parquet")
+
+    def write_experiment(self, experiment: str, description: dict) -> None:
+        self._write(self.path("experiments", f"{experiment}.json"), json.dumps(description, indent=2).encode())
+
+    def read_experiment(self, experiment: str) -> dict | None:
+        path = self.path("experiments", f"{experiment}.json")
+        if self.fs.get_file_info(path).type == pa.fs.FileType.NotFound:
+            return None
+        with self.fs.open_input_stream(path) as stream:
+            return json.loads(stream.read())
+
+    def write_checkpoint(self, job_id: str, files: dict[str, bytes]) -> str:
+        """Keeps a checkpoint's files; returns the place that the job's row names."""
+        for name, content in files.items():
+            self._write(self.path("checkpoints", job_id, name), content)
+        return f"checkpoints/{job_id}"
+
+    def delete_folder(self, *parts: str) -> None:
+        if self.fs.get_file_info(self.path(*parts)).type == pa.fs.FileType.Directory:
+            self.fs.delete_dir(self.path(*parts))
+
+    def delete_job(self, dataset: str, category: str, model: str, job_id: str) -> None:
+        """Removes everything that one job has left (`--fresh`)."""
+        self.delete_folder("ray", "train", job_id)
+        self.delete_folder("checkpoints", job_id)
+        for kind in ("leaderboard", "scores", "trials"):
+            folder = self.path(kind, *partition(dataset, category, model))
+            for info in self._files(folder):
+                if info.base_name.startswith(job_id):
+                    self.fs.delete_file(info.path)
+
+    def _write_rows(self, rows: list, row_type: type, *parts: str) -> None:
+        table = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=arrow_schema(row_type))
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        self._write(self.path(*parts), sink.getvalue().to_pybytes())
+
+    def _write(self, path: str, data: bytes) -> None:
+        folder, name = path.rsplit("/", 1)
+        if not self.is_local:
+            self.fs.create_dir(folder, recursive=True)
+            with self.fs.open_output_stream(path) as stream:
+                stream.write(data)
+            return
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        aside = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+        try:
+            with open(aside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        _sync_folder(folder)
+
+    # -- reading
+
+    def trials(self) -> list[TrialRow]:
+        return self._read("trials", TrialRow, "trial_id")
+
+    def jobs(self) -> list[JobRow]:
+        return self._read("leaderboard", JobRow, "job_id")
+
+    def table(self, kind: str) -> pa.Table:
+        """All rows of `kind` ("leaderboard", "trials" or "scores") as one Arrow table, each id once."""
+        row_type = {"leaderboard": JobRow, "trials": TrialRow, "scores": ScoreRow}[kind]
+        schema = arrow_schema(row_type)
+        files = [info.path for info in self._files(self.path(kind)) if info.base_name.endswith(".parquet")]
+        tables = [pq.read_table(self.fs.open_input_file(path), partitioning=None) for path in sorted(files)]
+        return (
+            pa.concat_tables([t.select(schema.names).cast(schema) for t in tables]) if tables else schema.empty_table()
+        )
+
+    def _read(self, kind: str, row_type: type, identity: str) -> list:
+        rows = [row_type(**values) for values in self.table(kind).to_pylist()]
+        return list({getattr(row, identity): row for row in rows}.values())
+
+    def _files(self, folder: str) -> Iterable[pa.fs.FileInfo]:
+        found = self.fs.get_file_info(pa.fs.FileSelector(folder, recursive=True, allow_not_found=True))
+        return [info for info in found if info.is_file and not info.base_name.startswith(".")]
+
+
+def partition(dataset: str, category: str, model: str) -> tuple[str, str, str]:
+    """The Hive-style folders of a job: names are percent-encoded, so none of them can leave the output folder."""
+    return tuple(
+        f"{key}={quote(value, safe='')}"
+        for key, value in [("dataset", dataset), ("category", category), ("model", model)]
+    )
+
+
+def _partition(row: Provenance) -> tuple[str, str, str]:
+    return partition(row.dataset, row.category, row.model)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error).splitlines()[0]

@@ -1,0 +1,211 @@
+"""What the verbs print: tables on a terminal, and the same as JSON, CSV or Markdown."""
+
+import importlib
+import os
+import platform
+import shlex
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from datasets.catalog import DATASETS
+from datasets.sample import DataError
+from model.catalog import MODELS
+from orchestrator import leaderboard as ranking
+from orchestrator import preflight
+from orchestrator.config import Execution, Experiment, flag
+from orchestrator.errors import InputError, choice
+from orchestrator.progress import duration
+from orchestrator.results import Output
+from orchestrator.sweep import Sweep
+from search_spaces.catalog import PRESETS, SPACES
+
+VIEWS = {"job": ranking.jobs, "category": ranking.by_category, "model": ranking.by_model}
+
+
+def leaderboard(
+    output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None
+) -> None:
+    """Prints the ranking of `output`, or of the jobs `only`. Raises InputError where there are no rows."""
+    rows = output.table("leaderboard").to_pandas()
+    if only is not None:
+        rows = rows[rows.job_id.isin(only)]
+    if rows.empty:
+        if only is not None:
+            return
+        raise InputError(
+            f"--output {output.root} holds no leaderboard. 'defectsweep run --output {output.root}' makes one."
+        )
+    view = VIEWS[by](rows)
+    if sort:
+        view = ranking.sort(view, sort)
+    lines(view, format)
+    if format in ("table", "markdown"):
+        print(f"\n{ranking.caption(rows)}")
+
+
+def lines(view: pd.DataFrame, format: str) -> None:
+    """Prints any table of rows in the format asked for."""
+    if format != "table":
+        print(ranking.render(view, format))
+        return
+    shown = ranking.for_reading(view)
+    _table(
+        list(shown.columns), shown.values.tolist(), {c for c in view.columns if pd.api.types.is_numeric_dtype(view[c])}
+    )
+
+
+def summary(sweep: Sweep, execution: Execution, wall_s: float, given: dict[str, Any]) -> None:
+    """The last lines of a run: what was done, where the rows are, and how to go on if it is not over."""
+    failed = sweep.failed_jobs()
+    done = f"{len(sweep.closed) - len(failed)} jobs done in {duration(wall_s)}" if sweep.todo else "nothing to do"
+    parts = [
+        done,
+        f"{sweep.skipped} finished before" if sweep.skipped else "",
+        f"{len(failed)} FAILED" if failed else "",
+    ]
+    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {execution.output}")
+    for row in failed:
+        print(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}")
+    left = len(sweep.todo) - len(sweep.closed)
+    if left:
+        print(f"{left} jobs are not finished. What is finished is kept; to go on:\n  {_command(given)}")
+
+
+def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
+    """Prints the jobs of a run, what each holds, and what is known of its cost."""
+    measured = {
+        row.model: row for row in sweep.output.trials() if row.images_per_s and row.size_px == experiment.size_px
+    }
+    rows, known_s = [], 0.0
+    for job in sweep.jobs:
+        left = sum(index not in sweep.rows.get(job.id, {}) for index in range(job.trials)) if job in sweep.todo else 0
+        images = left * job.trial_cost()
+        rate = measured[job.model].images_per_s if job.model in measured else None
+        known_s += images / rate if rate else 0.0
+        cost = duration(images / rate) if rate else "not measured yet"
+        state = "finished" if job not in sweep.todo else f"{left} trials to run"
+        rows.append(
+            [
+                job.category.dataset,
+                job.category.name,
+                job.model,
+                job.seed,
+                job.category.train_images,
+                job.trials,
+                state,
+                cost,
+            ]
+        )
+    names = ["dataset", "category", "model", "seed", "train images", "trials", "state", "training, at most"]
+    _table(names, rows, {"seed", "train images", "trials"})
+    gpus = "a GPU where there are any" if execution.gpus_per_trial is None else f"{execution.gpus_per_trial:g} GPU"
+    trials = sum(job.trials for job in sweep.jobs)
+    print(f"\n{len(sweep.jobs)} jobs, {trials} trials of at most {experiment.epochs} epochs at {experiment.size_px} px")
+    print(
+        f"each trial holds {execution.cpus_per_trial} CPU core(s) and {gpus}; each refit {execution.workers_per_job} worker(s)"
+    )
+    if known_s:
+        print(
+            f"about {duration(known_s)} of training, from the step times of earlier rows of {execution.output}, over the slots"
+        )
+    print(f"experiment {experiment.hash()} · rows go to {execution.output}")
+
+
+def datasets() -> None:
+    rows = [
+        [d.name, d.description, len(d.categories) or "yours", "none" if not d.needs_root else "--data-root", d.source]
+        for d in DATASETS.values()
+    ]
+    _table(["dataset", "what", "categories", "files", "source"], rows)
+
+
+def check_dataset(name: str | None, data_root: str | None) -> None:
+    """Scans and decodes a tree, and prints what it holds. Raises InputError for what is wrong with it."""
+    choice("dataset", name or "", list(DATASETS))
+    experiment = Experiment(dataset=(name,), size_px=32)
+    rows = []
+    for category in preflight.survey(experiment, data_root):
+        images = next(iter(preflight.decode([category], experiment, Execution()).values()))
+        defects = Counter(sample.defect for sample in images.samples if sample.label)
+        normal = sum(sample.label == 0 for sample in images.samples)
+        copies = len(images.samples) - len(set(images.pixel_hash))
+        listed = ", ".join(f"{defect} {count}" for defect, count in sorted(defects.items()))
+        rows.append(
+            [category.name, normal, sum(defects.values()), "yes" if images.masks is not None else "no", copies, listed]
+        )
+    _table(["category", "normal", "defective", "masks", "pixel-identical copies", "defects"], rows)
+    print("\nevery image can be read, and every category can be split by protocol holdout")
+
+
+def models() -> None:
+    rows = []
+    for name, model in MODELS.items():
+        detector = model(model.HParams(), (3, 128, 128), "cpu")
+        sizes = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in detector.parameters_by_network().items())
+        origin = (importlib.import_module(model.__module__).__doc__ or "").strip().splitlines()[0]
+        rows.append([name, sizes or "none", ", ".join(SPACES[name]) or "nothing", ", ".join(PRESETS[name]), origin])
+    _table(["model", "parameters at 128 px", "searched", "presets", "what"], rows)
+
+
+def doctor(experiment: Experiment, execution: Execution) -> int:
+    """Checks the machine, the cluster and the data, one line each. Returns 2 if anything is wrong."""
+    memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    checks = {
+        "machine": lambda: (
+            f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"
+        ),
+        "torch": lambda: f"{torch.__version__}, GPUs: {', '.join(gpus) or 'none'}",
+        "packages": preflight.check_packages,
+        "output": lambda: f"{Output(execution.output).create().root} can be written",
+        "data": lambda: _data_line(experiment, execution),
+        "cluster": lambda: _cluster_line(execution),
+    }
+    wrong = 0
+    for name, check in checks.items():
+        try:
+            print(f"ok     {name}: {check()}")
+        except (InputError, DataError) as error:
+            wrong = 2
+            print(f"WRONG  {name}: {error}")
+    return wrong
+
+
+def _data_line(experiment: Experiment, execution: Execution) -> str:
+    categories = preflight.survey(experiment, execution.data_root)
+    return f"{len(categories)} categories, {sum(category.images for category in categories)} images"
+
+
+def _cluster_line(execution: Execution) -> str:
+    if execution.backend == "local":
+        return "not needed by --backend local"
+    from orchestrator.ray_backend.backend import describe
+
+    return describe(execution)
+
+
+def _command(given: dict[str, Any]) -> str:
+    words = ["defectsweep", "run"]
+    for name, value in given.items():
+        if name == "fresh":
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            words += [flag(name)] if item is True else [flag(name), str(item)]
+    return shlex.join(words)
+
+
+def _table(names: list[str], rows: list[list[Any]], numbers: set[str] = frozenset()) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=200)
+    console.print(table)

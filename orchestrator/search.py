@@ -1,0 +1,97 @@
+"""The search, as pure functions of rows: which parameters a trial tries, and how good it must be to go on.
+
+A job's trials 0, 1, ... are the model's presets, then Optuna's choices. Suggestion i sees the rows 0..i-k only (k trials of a job may run at
+once), so it is the same whatever finished first, on any number of slots, and after any restart: no sampler is kept alive or saved.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import TrialState, create_trial
+
+from orchestrator.config import seed_of
+from orchestrator.results import COMPLETED, PRUNED, TrialRow
+
+Params = dict[str, float | int | str]
+GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on
+STARTUP_TRIALS = 6  # rows that a sampler wants before it models anything
+ETA = 3  # successive halving: the top 1/ETA goes on
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def visible(rows: Mapping[int, TrialRow], index: int, parallel_trials: int) -> list[TrialRow] | None:
+    """The rows that suggestion `index` may see, in order; None while one of them is missing."""
+    last = index - parallel_trials
+    return [rows[i] for i in range(last + 1)] if all(i in rows for i in range(last + 1)) else None
+
+
+def suggest(
+    space: Mapping[str, BaseDistribution],
+    presets: Mapping[str, Params],
+    rows: Sequence[TrialRow],
+    index: int,
+    seed: int,
+    sampler: str,
+) -> tuple[str | None, Params]:
+    """Returns (preset's name or None, parameters) of trial `index`, from the rows that it may see."""
+    if index < len(presets):
+        name = list(presets)[index]
+        return name, {key: presets[name][key] for key in space}
+    study = optuna.create_study(direction="maximize", sampler=_sampler(sampler, index, seed_of(seed, index)))
+    study.add_trials([_as_optuna(space, row) for row in rows])
+    return None, study.ask(dict(space)).params
+
+
+def bars(rows: Sequence[TrialRow], epochs: int, is_preset: bool, scheduler: str) -> dict[int, float]:
+    """Asynchronous successive halving (Li et al. 2020): {epoch: the least running-best validation AUROC to go on after it}.
+
+    A rung's bar is the (1 - 1/ETA) quantile of the visible rows' values there, as in Ray Tune's AsyncHyperBandScheduler. It is known when a
+    trial starts, so the trial carries it and stops itself. Presets run to the end: a tuned detector is never worse than known settings.
+    """
+    if scheduler == "none" or is_preset:
+        return {}
+    found = {}
+    for rung in rungs(epochs):
+        reached = [max(row.curve[:rung]) for row in rows if len(row.curve) >= rung]
+        if reached:
+            found[rung] = float(np.percentile(reached, (1 - 1 / ETA) * 100))
+    return found
+
+
+def rungs(epochs: int) -> list[int]:
+    """The epochs after which a trial may be stopped: epochs/ETA^2 (at least 1), then times ETA, below `epochs`."""
+    first = max(1, epochs // ETA**2)
+    return [first * ETA**k for k in range(math.ceil(math.log(max(epochs, 2), ETA)) + 1) if first * ETA**k < epochs]
+
+
+def best(rows: Sequence[TrialRow]) -> TrialRow | None:
+    """The completed row of highest validation AUROC, the earliest among equals; None if no trial completed."""
+    done = [row for row in rows if row.status == COMPLETED and row.val_auc is not None]
+    return min(done, key=lambda row: (-row.val_auc, row.index)) if done else None
+
+
+def _sampler(name: str, index: int, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "gp" and index < GP_TRIALS:
+        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True)
+
+
+def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow) -> optuna.trial.FrozenTrial:
+    """A stopped trial counts with the best value it reached: GPSampler learns from complete trials only, and must not return to bad regions."""
+    tried = json.loads(row.params)
+    scored = row.status in (COMPLETED, PRUNED) and row.val_auc is not None
+    return create_trial(
+        state=TrialState.COMPLETE if scored else TrialState.FAIL,
+        value=row.val_auc if scored else None,
+        params={name: tried[name] for name in space},
+        distributions=dict(space),
+    )

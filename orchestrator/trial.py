@@ -1,0 +1,235 @@
+"""One trial: a task and its category's images -> epochs -> a Row. Whatever goes wrong in it is in the row, not raised."""
+
+import dataclasses
+import functools
+import json
+import resource
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.forge import forge_defects
+from datasets.images import Images
+from datasets.sample import Split
+from datasets.split import split
+from model.catalog import MODELS
+from model.contract import Detector
+from orchestrator import fit
+from orchestrator.config import seed_of
+from orchestrator.metrics import auroc
+from orchestrator.plan import Job, TrialTask
+from orchestrator.results import COMPLETED, FAILED, PRUNED, TrialRow
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a trial may see of a category, on its device: images that train and images that choose. Never the test part."""
+
+    split: Split
+    pixels: Tensor  # uint8 (N, H, W, C): on CPU the shared array itself, not a copy
+    train: Tensor  # int64 (T,) indices into pixels
+    val: Tensor  # uint8 (V, H, W, C)
+    val_labels: np.ndarray  # (V,)
+
+
+@dataclass(frozen=True)
+class Progress:
+    epoch: int
+    val_auc: float
+
+
+def train(
+    task: TrialTask, images: Images, device: torch.device, gpu_share: float
+) -> Generator[Progress, None, TrialRow]:
+    """Trains one trial, yielding after each epoch; returns its row. A trial below a bar of its task stops itself."""
+    job, params, bars = task.job, dict(task.params), dict(task.bars)
+    clock = Clock(device, gpu_share)
+    facts: dict[str, Any] = {"params": params}
+    curve: list[float] = []
+    losses: dict[str, float] = {}
+    passed, train_s = 0, 0.0
+    status, error = COMPLETED, None
+    try:
+        data = selection(images, job.protocol, job.seed, device)
+        facts |= data_facts(images, data)
+        detector = build(job, params, task.seed, images, device)
+        facts["params"] = dataclasses.asdict(detector.hparams)
+        for epoch in fit.fit(detector, data.pixels, data.train, epochs=job.epochs, batch=job.batch, seed=task.seed):
+            losses, passed, train_s = epoch.losses, passed + epoch.images, train_s + epoch.train_s
+            curve.append(validate(detector, data))
+            yield Progress(epoch.number, curve[-1])
+            if max(curve) < bars.get(epoch.number, -1.0):
+                status = PRUNED
+                break
+    except Exception as exception:  # a failing trial is a row; the sweep goes on
+        status, error = FAILED, describe(exception)
+    return TrialRow(
+        **provenance(job, facts),
+        **clock.stop(),
+        trial_id=job.trial_id(task.index),
+        index=task.index,
+        preset=task.preset,
+        val_auc=max(curve, default=None),
+        best_epoch=int(np.argmax(curve)) + 1 if curve else None,
+        last_val_auc=curve[-1] if curve else None,
+        curve=curve,
+        losses=json.dumps(losses),
+        epochs=len(curve),
+        images_per_s=passed / train_s if train_s else None,
+        status=status,
+        error=error,
+    )
+
+
+def crashed(task: TrialTask, error: str) -> TrialRow:
+    """The row of a trial whose worker died."""
+    return TrialRow(
+        **provenance(task.job, {"params": dict(task.params)}),
+        trial_id=task.job.trial_id(task.index),
+        index=task.index,
+        preset=task.preset,
+        curve=[],
+        epochs=0,
+        status=FAILED,
+        error=error,
+    )
+
+
+def build(job: Job, params: dict[str, Any], seed: int, images: Images, device: torch.device) -> Detector:
+    model = MODELS[job.model]
+    torch.manual_seed(seed_of("weights", seed))
+    height, width, channels = images.pixels.shape[1:]
+    return model(model.HParams(**params), (channels, height, width), device)
+
+
+def validate(detector: Detector, data: Selection) -> float:
+    """Validation AUROC. Raises FloatingPointError where training has diverged."""
+    scores, _ = fit.score(detector, data.val)
+    value = auroc(data.val_labels, scores)
+    if value is None:
+        raise FloatingPointError("training diverged: the validation scores are not finite; a lower lr may help")
+    return value
+
+
+def selection(images: Images, protocol: str, seed: int, device: torch.device) -> Selection:
+    """The images that train and choose, on `device`; kept for the next trial of the same job."""
+    key = (images.data_hash, images.size_px, protocol, seed, str(device))
+    if key not in _selections:
+        while len(_selections) >= 2:
+            del _selections[next(iter(_selections))]
+        _selections[key] = _select(images, protocol, seed, device)
+    return _selections[key]
+
+
+_selections: dict[tuple, Selection] = {}
+
+
+def _select(images: Images, protocol: str, seed: int, device: torch.device) -> Selection:
+    parts = split(images, protocol, seed)
+    val, val_labels = images.pixels[parts.val], images.labels[parts.val]
+    if len(parts.forge):
+        forged, _ = forge_defects(images.pixels[parts.forge], seed_of("forge", seed))
+        val, val_labels = (
+            np.concatenate([val, forged]),
+            np.concatenate([val_labels, np.ones(len(forged), val_labels.dtype)]),
+        )
+    return Selection(
+        parts,
+        fit.to_device(images.pixels, device),
+        torch.from_numpy(parts.train).to(device),
+        fit.to_device(val, device),
+        val_labels,
+    )
+
+
+def data_facts(images: Images, data: Selection) -> dict[str, Any]:
+    return {
+        "selection_split": data.split.selection_split,
+        "train_images": len(data.train),
+        "val_images": len(data.val),
+        "unreadable_images": len(images.unreadable),
+        "data_hash": images.data_hash,
+        "split_hash": data.split.hash,
+    }
+
+
+def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+    """The columns that trials and jobs share, from the job and from what a run found out."""
+    params = facts["params"]
+    return {
+        "experiment": job.experiment,
+        "job_id": job.id,
+        "dataset": job.category.dataset,
+        "category": job.category.name,
+        "model": job.model,
+        "seed": job.seed,
+        "protocol": job.protocol,
+        "size_px": job.size_px,
+        "batch": job.batch,
+        "config_hash": job.config_hash,
+        **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},
+        **software(),
+        **facts,
+        "params": json.dumps(params, sort_keys=True),
+    }
+
+
+class Clock:
+    """Measures a run: times, device, peak memory."""
+
+    def __init__(self, device: torch.device, gpu_share: float):
+        self.device, self.gpu_share = device, gpu_share
+        self.started_at, self.start = now(), time.perf_counter()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def stop(self) -> dict[str, Any]:
+        wall_s = time.perf_counter() - self.start
+        cuda = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if cuda else peak_resident_bytes()
+        return {
+            "device": torch.cuda.get_device_name(self.device) if cuda else f"cpu x{torch.get_num_threads()}",
+            "peak_memory_bytes": peak,
+            "wall_s": wall_s,
+            "gpu_s": wall_s * self.gpu_share,
+            "started_at": self.started_at,
+            "finished_at": now(),
+        }
+
+
+def peak_resident_bytes() -> int:
+    """Of this process, since it started: on warm workers, earlier trials included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@functools.cache
+def software() -> dict[str, str | None]:
+    root = Path(__file__).resolve().parent.parent
+    commit = None
+    if (root / ".git").exists():
+        found = subprocess.run(["git", "-C", str(root), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True)
+        commit = found.stdout.strip() or None
+    return {"torch_version": torch.__version__, "ray_version": metadata.version("ray"), "git_commit": commit}
+
+
+def describe(exception: BaseException) -> str:
+    """One line: what, and where in the code."""
+    frames = traceback.extract_tb(exception.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(exception).split())
+    return f"{type(exception).__name__}: {text}{where}"

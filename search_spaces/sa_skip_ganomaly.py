@@ -1,0 +1,25 @@
+"""The search space of sa_skip_ganomaly: learning rate and the weights of equation (8).
+
+Adam divides a gradient by its size, so for the generator only the weights' ratios matter: log scales. Presets are
+tried first, in order.
+"""
+
+from __future__ import annotations
+
+from optuna.distributions import BaseDistribution, FloatDistribution
+
+SPACE: dict[str, BaseDistribution] = {
+    # a decade around the 2e-4 of both papers: below, short trainings stand still; above, the two networks diverge
+    "lr": FloatDistribution(2e-5, 2e-3, log=True),
+    # .5 and 1 are the presets; towards .02 the model is a plain autoencoder, towards 10 it may hallucinate
+    "w_adv": FloatDistribution(0.02, 10.0, log=True),
+    # the paper's .3 and the reference code's 50 are both inside: the disagreement is what the search settles
+    "w_con": FloatDistribution(0.1, 200.0, log=True),
+    # .2 and 1 are the presets; it pulls on the discriminator too, whose features collapse under a large one
+    "w_lat": FloatDistribution(0.02, 10.0, log=True),
+}
+
+PRESETS: dict[str, dict[str, float]] = {
+    "paper": {"lr": 2e-4, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2},
+    "skip_ganomaly": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0},
+}

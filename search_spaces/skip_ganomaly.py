@@ -1,0 +1,23 @@
+"""The search space of skip_ganomaly: that of the paper's model, which has the same losses, so that neither of the two
+is searched more widely than the other. Its own weights come first.
+"""
+
+from __future__ import annotations
+
+from optuna.distributions import BaseDistribution, FloatDistribution
+
+SPACE: dict[str, BaseDistribution] = {
+    # a decade around the 2e-4 of both papers: below, short trainings stand still; above, the two networks diverge
+    "lr": FloatDistribution(2e-5, 2e-3, log=True),
+    # .5 and 1 are the presets; towards .02 the model is a plain autoencoder, towards 10 it may hallucinate
+    "w_adv": FloatDistribution(0.02, 10.0, log=True),
+    # the reference code's 50 and the paper's .3 are both inside
+    "w_con": FloatDistribution(0.1, 200.0, log=True),
+    # 1 and .2 are the presets; it pulls on the discriminator too, whose features collapse under a large one
+    "w_lat": FloatDistribution(0.02, 10.0, log=True),
+}
+
+PRESETS: dict[str, dict[str, float]] = {
+    "skip_ganomaly": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0},
+    "paper": {"lr": 2e-4, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2},
+}

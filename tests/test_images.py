@@ -1,0 +1,109 @@
+"""Decoding one category into one array: order, masks, hashes, broken files, progress."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.images import load
+from datasets.sample import DataError
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def cups(tmp_path: Path) -> Path:
+    """ROOT/cups: six normal images, each of one grey level, and two dents with masks."""
+    for level in range(6):
+        save(tmp_path / f"cups/good/{level}.png", np.full((20, 10, 3), 40 * level, np.uint8))
+    for level in range(2):
+        save(tmp_path / f"cups/dent/{level}.png", np.full((20, 10, 3), 99 + level, np.uint8))
+        mask = np.zeros((20, 10), np.uint8)
+        mask[:10, level] = 255
+        save(tmp_path / f"cups/ground_truth/dent/{level}_mask.png", mask)
+    return tmp_path
+
+
+def test_one_contiguous_array_in_the_order_of_the_paths(cups: Path) -> None:
+    images = load("folder", str(cups), "cups", 16, workers=3)
+    assert [sample.path for sample in images.samples] == sorted(sample.path for sample in images.samples)
+    assert images.pixels.shape == (8, 16, 16, 3) and images.pixels.dtype == np.uint8
+    assert images.pixels.flags.c_contiguous
+    assert images.pixels[:, 8, 8, 0].tolist() == [99, 100, 0, 40, 80, 120, 160, 200]
+    assert images.labels.tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert images.unreadable == ()
+
+
+def test_masks_have_the_images_geometry_and_are_empty_for_normal_images(cups: Path) -> None:
+    masks = load("folder", str(cups), "cups", 20).masks
+    assert masks.shape == (8, 20, 20) and masks.dtype == bool
+    assert np.argwhere(masks[1]).tolist() == [[row, 6] for row in range(10)]  # column 1, behind 5 of padding
+    assert not masks[2:].any()
+
+
+def test_without_mask_files_there_are_no_masks(cups: Path) -> None:
+    (cups / "cups/ground_truth").rename(cups / "elsewhere")
+    assert load("folder", str(cups), "cups", 16).masks is None
+
+
+def test_the_hashes_tell_apart_what_differs(cups: Path) -> None:
+    images = load("folder", str(cups), "cups", 16)
+    assert images.data_hash == load("folder", str(cups), "cups", 32).data_hash
+    Image.open(cups / "cups/good/0.png").save(cups / "cups/good/copy.bmp")
+    more = load("folder", str(cups), "cups", 16)
+    twins = [more.pixel_hash[i] for i, sample in enumerate(more.samples) if sample.path[10:] in ("0.png", "copy.bmp")]
+    assert len(twins) == 2 and len(set(twins)) == 1
+    assert len(set(more.content)) == 9 and more.data_hash != images.data_hash
+    (cups / "cups/good/copy.bmp").rename(cups / "cups/good/other.bmp")
+    assert load("folder", str(cups), "cups", 16).data_hash != more.data_hash
+
+
+def test_broken_files_are_counted_and_the_first_ones_named_with_the_cure(cups: Path) -> None:
+    whole = (cups / "cups/good/1.png").read_bytes()
+    for name, data in {"1": whole[: len(whole) // 2], "2": b"", "3": b"text", "4": b"text", "5": b"text"}.items():
+        (cups / f"cups/good/{name}.png").write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        load("folder", str(cups), "cups", 16)
+    message = str(caught.value)
+    assert message.startswith("folder/cups: 5 of 8 images cannot be read: cups/good/1.png (")
+    assert "cups/good/2.png (2.png: the file is empty)" in message
+    assert "cups/good/3.png (3.png: not a picture" in message
+    assert " and 2 more; " in message and message.endswith("--skip-unreadable") and "\n" not in message
+
+
+def test_skipping_leaves_broken_files_out_and_lists_them(cups: Path) -> None:
+    (cups / "cups/good/1.png").write_bytes(b"text")
+    (cups / "cups/ground_truth/dent/0_mask.png").write_bytes(b"")
+    images = load("folder", str(cups), "cups", 16, skip_unreadable=True)
+    assert images.unreadable == ("cups/dent/0.png", "cups/good/1.png")
+    assert images.pixels[:, 8, 8, 0].tolist() == [100, 0, 80, 120, 160, 200]
+    assert len(images.samples) == len(images.content) == len(images.pixel_hash) == len(images.masks) == 6
+    assert images.masks[0].any() and not images.masks[1:].any()
+
+
+def test_skipping_everything_is_an_error_still(cups: Path) -> None:
+    for path in (*cups.glob("cups/good/*"), *cups.glob("cups/dent/*")):
+        path.write_bytes(b"text")
+    with pytest.raises(DataError, match="8 of 8 images cannot be read"):
+        load("folder", str(cups), "cups", 16, skip_unreadable=True)
+
+
+def test_progress_counts_to_the_end(cups: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    load("folder", str(cups), "cups", 16, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 8) for done in range(1, 9)]
+
+
+def test_an_unknown_dataset_names_the_nearest_first() -> None:
+    with pytest.raises(DataError, match="no dataset 'mvtek'; there are: mvtec_ad, "):
+        load("mvtek", None, "bottle", 16)
+
+
+def test_a_dataset_of_files_without_a_root_says_which_flag_is_missing() -> None:
+    with pytest.raises(DataError, match="expected --data-root DIR"):
+        load("mvtec_ad", None, "bottle", 16)

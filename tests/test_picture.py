@@ -1,0 +1,196 @@
+"""One file -> one square picture: formats, grey levels, orientation, geometry, masks, broken files."""
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.picture import UnreadableError, fit_image, fit_mask, read, read_mask
+from datasets.sample import DataError, Sample
+
+RNG = np.random.default_rng(0)
+SCENE = np.kron(RNG.integers(0, 255, size=(4, 4, 3)), np.ones((8, 8, 1))).astype(np.uint8)  # (32, 32, 3)
+
+
+def sample(path: str, mask: str | None = None) -> Sample:
+    return Sample(path, int(mask is not None), "good", None, group=path, mask=mask, size_bytes=0)
+
+
+def encode(pixels: np.ndarray, **how: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, **how)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.png", {"format": "PNG"}),
+        ("a.BMP", {"format": "BMP"}),
+        ("a.tif", {"format": "TIFF"}),
+        ("a.TIFF", {"format": "TIFF", "compression": "tiff_lzw"}),
+        ("a.webp", {"format": "WEBP", "lossless": True}),
+    ],
+)
+def test_lossless_formats_give_the_same_pixels_and_the_same_pixel_hash(tmp_path: Path, name: str, how: dict) -> None:
+    (tmp_path / name).write_bytes(encode(SCENE, **how))
+    (tmp_path / "reference.png").write_bytes(encode(SCENE, format="PNG", compress_level=0))
+    picture, reference = (read(tmp_path, sample(path), 32, "letterbox") for path in (name, "reference.png"))
+    np.testing.assert_array_equal(picture.pixels, SCENE)
+    assert picture.pixel_hash == reference.pixel_hash
+    assert picture.content != reference.content
+
+
+def test_jpeg_is_read_close_to_the_scene(tmp_path: Path) -> None:
+    (tmp_path / "a.JPG").write_bytes(encode(SCENE, format="JPEG", quality=95, subsampling=0))
+    assert abs(read(tmp_path, sample("a.JPG"), 32, "letterbox").pixels.astype(int) - SCENE).mean() < 4
+
+
+def test_grey_is_repeated_and_its_colour_copy_is_a_duplicate(tmp_path: Path) -> None:
+    grey = SCENE[:, :, 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2)).save(tmp_path / "colour.png")
+    pictures = [read(tmp_path, sample(name), 32, "letterbox") for name in ("grey.png", "colour.png")]
+    np.testing.assert_array_equal(pictures[0].pixels, np.repeat(grey[:, :, None], 3, axis=2))
+    assert pictures[0].pixel_hash == pictures[1].pixel_hash
+
+
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif"])
+def test_16_bit_grey_is_scaled_by_its_full_range_and_not_by_the_single_image(tmp_path: Path, name: str) -> None:
+    deep = np.repeat(np.array([[0, 257, 32768, 65535]], dtype=np.uint16), 4, axis=0)
+    Image.fromarray(deep).save(tmp_path / name)
+    assert read(tmp_path, sample(name), 4, "letterbox").pixels[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_float_pixels_are_refused_for_they_have_no_fixed_range(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadableError, match="a.tif: its levels have no fixed range; expected 8 or 16 bits"):
+        read(tmp_path, sample("a.tif"), 4, "letterbox")
+
+
+def test_alpha_is_dropped_and_palettes_are_looked_up(tmp_path: Path) -> None:
+    few = (SCENE // 128 * 255).astype(np.uint8)
+    Image.fromarray(np.dstack([few, np.zeros((32, 32), np.uint8)])).save(tmp_path / "alpha.png")
+    Image.fromarray(few).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
+    for name in ("alpha.png", "palette.png"):
+        np.testing.assert_array_equal(read(tmp_path, sample(name), 32, "letterbox").pixels, few, err_msg=name)
+
+
+def test_exif_orientation_is_obeyed(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored a quarter turn counter-clockwise
+    Image.fromarray(np.rot90(SCENE).copy()).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read(tmp_path, sample("turned.png"), 32, "letterbox").pixels, SCENE)
+
+
+def test_letterbox_keeps_proportions_and_repeats_the_border_so_that_no_edge_appears() -> None:
+    gradient = np.repeat(np.linspace(0, 250, 64).astype(np.uint8)[:, None, None], 16, axis=1).repeat(3, axis=2)  # 64x16
+    square = fit_image(gradient, 64, "letterbox")
+    assert square.shape == (64, 64, 3)
+    np.testing.assert_array_equal(square[:, 24:40], gradient)
+    assert np.ptp(square.astype(int), axis=1).max() == 0  # every row is one level: nothing marks where the image ends
+
+
+def test_stretch_fills_the_square() -> None:
+    half = np.zeros((64, 16, 3), np.uint8)
+    half[:, 8:] = 255
+    square = fit_image(half, 64, "stretch")
+    assert square[:, :28].max() == 0 and square[:, 36:].min() == 255
+
+
+def test_an_unknown_fit_names_the_known_ones() -> None:
+    with pytest.raises(DataError, match="fit is 'crop'; expected one of letterbox, stretch"):
+        fit_image(SCENE, 8, "crop")
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch"])
+def test_not_a_single_set_mask_pixel_vanishes_and_it_stays_where_it_is_in_the_image(fit: str) -> None:
+    for row, column in RNG.integers(0, (901, 333), size=(50, 2)):
+        mask = np.zeros((901, 333), bool)
+        mask[row, column] = True
+        small = fit_mask(mask, 32, fit)
+        assert small.sum() == 1
+        (at_row,), (at_column,) = np.nonzero(small)
+        width, left = (32, 0) if fit == "stretch" else (12, 10)
+        assert abs((at_row + 0.5) / 32 - (row + 0.5) / 901) <= 0.5 / 32 + 1 / 901
+        assert abs((at_column - left + 0.5) / width - (column + 0.5) / 333) <= 0.5 / width + 1 / 333
+
+
+def test_a_mask_grows_by_nearest_and_its_padding_is_normal() -> None:
+    mask = np.array([[True, False]])
+    np.testing.assert_array_equal(
+        fit_mask(mask, 4, "letterbox"),
+        [[False] * 4, [True, True, False, False], [True, True, False, False], [False] * 4],
+    )
+
+
+def test_a_mask_is_set_where_it_is_not_black_whatever_its_mode(tmp_path: Path) -> None:
+    shape = np.zeros((16, 16), np.uint8)
+    shape[4:8, 4:12] = 1
+    Image.fromarray(shape).save(tmp_path / "ones.png")
+    Image.fromarray(shape * 255).convert("1").save(tmp_path / "bits.png")
+    Image.fromarray(shape.astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(np.repeat(shape[:, :, None] * 200, 3, axis=2)).save(tmp_path / "colour.bmp")
+    Image.fromarray(shape * 255).save(tmp_path / "noisy.jpg", quality=60)
+    for name in ("ones.png", "bits.png", "deep.png", "colour.bmp", "noisy.jpg"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name), shape == 1, err_msg=name)
+
+
+def test_a_mask_of_another_size_than_its_image_is_an_error_that_names_both(tmp_path: Path) -> None:
+    Image.fromarray(SCENE).save(tmp_path / "a.png")
+    Image.fromarray(SCENE[:16, :, 0]).save(tmp_path / "a_mask.png")
+    with pytest.raises(DataError, match="a_mask.png is 32x16, but its image a.png is 32x32; expected equal sizes"):
+        read(tmp_path, sample("a.png", mask="a_mask.png"), 8, "letterbox")
+
+
+NOISE = RNG.integers(0, 255, size=(64, 64, 3), dtype=np.uint8)
+WHOLE_FILES = [
+    encode(NOISE, format="PNG"),
+    encode(NOISE, format="JPEG"),
+    encode(NOISE, format="JPEG", progressive=True),
+    encode(NOISE, format="BMP"),
+    encode(NOISE, format="TIFF"),
+    encode(NOISE, format="TIFF", compression="tiff_lzw"),
+    encode(NOISE, format="WEBP"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("whole", WHOLE_FILES, ids=["png", "jpg", "progressive", "bmp", "tiff", "lzw", "webp"])
+def test_a_truncated_picture_of_any_format_is_unreadable(tmp_path: Path, whole: bytes) -> None:
+    for kept in (0.02, 0.3, 0.6, 0.9):
+        (tmp_path / "broken.jpg").write_bytes(whole[: int(len(whole) * kept)])
+        with pytest.raises(UnreadableError, match="^broken.jpg: "):
+            read(tmp_path, sample("broken.jpg"), 8, "letterbox")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("whole", WHOLE_FILES, ids=["png", "jpg", "progressive", "bmp", "tiff", "lzw", "webp"])
+def test_bytes_broken_anywhere_never_raise_anything_but_unreadable(tmp_path: Path, whole: bytes) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        broken = bytearray(whole)
+        for position in rng.integers(0, min(len(whole), int(10 ** rng.uniform(1.5, 4.2))), size=8):
+            broken[position] = rng.integers(256)
+        (tmp_path / "broken.png").write_bytes(bytes(broken))
+        try:
+            assert read(tmp_path, sample("broken.png"), 8, "letterbox").pixels.shape == (8, 8, 3)
+        except UnreadableError as error:
+            assert str(error).startswith("broken.png: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b"", "the file is empty"), (b"hello, I am text\n" * 40, "not a picture of a known format")]
+)
+def test_no_picture_at_all(tmp_path: Path, data: bytes, reason: str) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UnreadableError, match=f"a.png: {reason}"):
+        read(tmp_path, sample("a.png"), 8, "letterbox")
+
+
+def test_a_file_that_went_away_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="gone.png: No such file"):
+        read(tmp_path, sample("gone.png"), 8, "letterbox")

@@ -1,0 +1,73 @@
+"""orchestrator/run_all.py, run as `ray submit`, `ray job submit` and people run it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# A command line that shows what the script handed on, and with which path.
+TOY_CLI = """
+import json, sys
+def main(argv):
+    print(json.dumps({"argv": argv, "path": sys.path, "cli": __file__}))
+    return 3
+"""
+
+
+def python(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=inherited | environment, capture_output=True, text=True)
+
+
+def toy_package(root: Path) -> Path:
+    package = root / "orchestrator"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "cli.py").write_text(TOY_CLI)
+    return package
+
+
+@pytest.fixture
+def toy_checkout(tmp_path, checkout) -> Path:
+    """A checkout with the real script, around a toy command line."""
+    root = tmp_path / "checkout"
+    shutil.copy(checkout / "orchestrator/run_all.py", toy_package(root))
+    (root / "pyproject.toml").touch()
+    return root
+
+
+@pytest.mark.parametrize("environment", [{}, {"PYTHONSAFEPATH": "1"}], ids=["default", "safe path"])
+def test_in_a_checkout_it_imports_from_its_root_wherever_it_is_called(toy_checkout, tmp_path, environment):
+    done = python(toy_checkout / "orchestrator/run_all.py", "--trials", "a b", cwd=tmp_path, **environment)
+    assert done.returncode == 3, done.stderr  # the command line's own status
+    seen = json.loads(done.stdout)
+    assert seen["argv"] == ["run", "--trials", "a b"]
+    assert seen["path"][0] == str(toy_checkout)
+    assert str(toy_checkout / "orchestrator") not in seen["path"]
+    untouched = python("-c", "import json, sys; print(json.dumps(sys.path))", cwd=tmp_path, PYTHONSAFEPATH="1")
+    assert seen["path"][1:] == json.loads(untouched.stdout)  # nothing else was lost
+
+
+def test_its_copy_in_a_home_folder_uses_what_is_installed(toy_checkout, tmp_path, checkout):
+    """As on a node that cluster.yaml has set up: a data folder ~/datasets is no package."""
+    home, installed = tmp_path / "home", tmp_path / "installed"
+    (home / "datasets").mkdir(parents=True)
+    toy_package(installed)
+    shutil.copy(checkout / "orchestrator/run_all.py", home)
+    done = python(home / "run_all.py", "--epochs", "1", cwd=home, PYTHONSAFEPATH="1", PYTHONPATH=str(installed))
+    seen = json.loads(done.stdout)
+    assert seen["argv"] == ["run", "--epochs", "1"]
+    assert seen["cli"] == str(installed / "orchestrator/cli.py")
+    assert str(home) not in seen["path"]
+
+
+def test_importing_it_does_nothing(checkout, tmp_path):
+    """Processes that Python or Ray spawn import their parent's script again."""
+    code = "import sys; before = list(sys.path); import orchestrator.run_all; assert sys.path == before"
+    done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(checkout))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
