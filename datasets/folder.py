@@ -11,7 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasets.sample import DataError, Sample
-from datasets.tree import NORMAL_NAMES, finish_category, is_normal_name, open_root, require_category, scan_classes, subfolders
+from datasets.tree import (
+    NORMAL_NAMES,
+    finish_category,
+    is_normal_name,
+    open_root,
+    require_category,
+    scan_classes,
+    subfolders,
+)
 
 CATEGORIES: tuple[str, ...] = ()
 

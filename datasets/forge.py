@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+_TRIES = 20
+_LEAST_STRUCTURE = 16  # levels of 255 between the darkest and the lightest pixel of what is no plain background
 _LEAST_CHANGE = 24  # levels of 255 by which some pixel of every forged region differs from the original
 
 
@@ -24,12 +26,26 @@ def forge_defects(pixels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray
         seed: any non-negative integer.
 
     Returns:
-        (N, H, W, C) uint8 forged images, and (N, H, W) bool masks, none of them empty, outside of which nothing changed.
+        (N, H, W, C) uint8 forged images, and (N, H, W) bool masks, never empty, outside of which nothing changed.
     """
     forged = pixels.copy()
     masks = np.zeros(pixels.shape[:3], dtype=bool)
     for index, image in enumerate(pixels):
         rng = np.random.Generator(np.random.PCG64([seed, index]))
+        mask, texture = _region_and_texture(rng, pixels, index)
+        if (image == image[:, :, :1]).all():
+            texture = np.broadcast_to(texture.mean(axis=2, keepdims=True), image.shape)  # grey stays grey
+        opacity = rng.uniform(0.5, 1.0)
+        blend = np.rint((1 - opacity) * image[mask] + opacity * texture[mask]).clip(0, 255).astype(np.uint8)  # (M, C)
+        forged[index][mask] = _visible(image[mask], blend)
+        masks[index] = mask
+    return forged, masks
+
+
+def _region_and_texture(rng: np.random.Generator, pixels: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) bool and (H, W, C): drawn again while the region lies on plain background, such as a letterbox's bar."""
+    image = pixels[index]
+    for _ in range(_TRIES):
         kind = rng.integers(3)
         if kind == 0:
             mask, texture = _rectangle(rng, image.shape), _moved(rng, image)
@@ -37,11 +53,9 @@ def forge_defects(pixels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray
             mask, texture = _scar(rng, image.shape), _moved(rng, image)
         else:
             mask, texture = _perlin_patches(rng, image.shape), _foreign(rng, pixels, index)
-        opacity = rng.uniform(0.5, 1.0)
-        blend = np.rint((1 - opacity) * image[mask] + opacity * texture[mask]).clip(0, 255).astype(np.uint8)  # (M, C)
-        forged[index][mask] = _visible(image[mask], blend)
-        masks[index] = mask
-    return forged, masks
+        if np.ptp(image[mask], axis=0).max() >= _LEAST_STRUCTURE:
+            break
+    return mask, texture
 
 
 def _rectangle(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -110,7 +124,7 @@ def _foreign(rng: np.random.Generator, pixels: np.ndarray, index: int) -> np.nda
 
 
 def _visible(original: np.ndarray, blend: np.ndarray) -> np.ndarray:
-    """(M, C): the blend, or, where it hardly differs (a flat region pasted on itself), the original made lighter or darker."""
+    """(M, C): the blend, or, where it hardly differs (flat pasted on flat), the original made lighter or darker."""
     if abs(blend.astype(int) - original).max() >= _LEAST_CHANGE:
         return blend
-    return np.where(original < 128, original + 2 * _LEAST_CHANGE, original.astype(int) - 2 * _LEAST_CHANGE).astype(np.uint8)
+    return original + np.where(original < 128, 2 * _LEAST_CHANGE, -2 * _LEAST_CHANGE).astype(np.uint8)  # modulo 256

@@ -117,8 +117,8 @@ def load(
 
 
 def _describe(category: str, broken: dict[str, UnreadableError], total_images: int) -> str:
-    named = "; ".join(f"{path} ({reason})" for path, reason in list(broken.items())[:_NAMED_FILES])
-    more = f" and {len(broken) - _NAMED_FILES} more" if len(broken) > _NAMED_FILES else ""
+    named = "; ".join(str(error) for error in list(broken.values())[:_NAMED_FILES])
+    more = f"; and {len(broken) - _NAMED_FILES} more" if len(broken) > _NAMED_FILES else ""
     return (
         f"{category}: {len(broken)} of {total_images} images cannot be read: {named}{more}; expected whole pictures; "
         "repair them or leave them out with --skip-unreadable"

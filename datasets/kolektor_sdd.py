@@ -22,7 +22,9 @@ def find_categories(root: str | Path) -> list[str]:
     folder = open_root(root)
     if not _items(folder):
         there = ", ".join(subfolders(folder)) or "no folder"
-        raise DataError(f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; check --data-root")
+        raise DataError(
+            f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; check --data-root"
+        )
     return list(CATEGORIES)
 
 
@@ -54,14 +56,14 @@ def _scan_item(root: Path, item: str) -> list[Sample]:
         )
     samples = []
     for part in parts:
-        path = part.relative_to(root).as_posix()
+        path = f"{item}/{part.name}"
         label = labels.get(part.stem + _LABEL)
         if label is None:
             raise DataError(f"{path} has no label picture; expected {part.stem}{_LABEL}.bmp beside it; add it")
         try:
-            defective = bool(read_mask(label).any())
+            defective = bool(read_mask(root, f"{item}/{label.name}").any())
         except UnreadableError as error:
-            raise DataError(f"{item}/{label.name} cannot be read ({error}); expected a label picture; restore it") from None
+            raise DataError(f"cannot read {error}; expected the label picture of {path}; restore it") from None
         samples.append(
             Sample(
                 path=path,
@@ -69,7 +71,7 @@ def _scan_item(root: Path, item: str) -> list[Sample]:
                 defect="defect" if defective else "good",
                 part=None,
                 group=item,
-                mask=label.relative_to(root).as_posix() if defective else None,
+                mask=f"{item}/{label.name}" if defective else None,
                 size_bytes=part.stat().st_size,
             )
         )

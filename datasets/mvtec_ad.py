@@ -24,7 +24,9 @@ def find_categories(root: str | Path) -> list[str]:
     found = [name for name in subfolders(folder) if _is_category(folder / name)]
     if not found:
         there = ", ".join(subfolders(folder)) or "no folder"
-        raise DataError(f"no MVTec AD category in {folder}, only: {there}; expected CATEGORY/train/good; check --data-root")
+        raise DataError(
+            f"no MVTec AD category in {folder}, only: {there}; expected CATEGORY/train/good; check --data-root"
+        )
     return found
 
 

@@ -25,7 +25,7 @@ _MAX_16_BIT = 65535
 
 
 class UnreadableError(Exception):
-    """One picture file that cannot be decoded; the message says why, in a few words."""
+    """One picture file that cannot be decoded; the message is its path and why, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
         UnreadableError: the image or the mask is no whole picture of a known format.
         DataError: the mask's size is not its image's.
     """
-    data = _read_bytes(root / sample.path)
+    data = _read_bytes(root, sample.path)
     pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
     mask = None
     if sample.mask is not None:
-        native_mask = read_mask(root / sample.mask)  # (H, W)
+        native_mask = read_mask(root, sample.mask)  # (H, W)
         if native_mask.shape != pixels.shape[:2]:
             raise DataError(
                 f"{sample.mask} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
@@ -58,14 +58,17 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
         pixels=fit_image(pixels, size_px, fit),
         mask=mask,
         content=hashlib.sha256(data).hexdigest(),
-        pixel_hash=hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest(),
+        pixel_hash=_pixel_hash(pixels),
     )
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """(H, W) bool: set where the mask picture is not black (for JPEG, whose black is noisy: where it is light)."""
-    data = _read_bytes(path)
-    image = _decode(data, path.name)
+def read_mask(root: Path, path: str) -> np.ndarray:
+    """(H, W) bool of the mask picture at `path` under `root`: set where it is not black.
+
+    JPEG's black is noisy; such a mask is set where it is light.
+    """
+    data = _read_bytes(root, path)
+    image = _decode(data, path)
     levels = np.asarray(image if image.mode[0] in "IF" else image.convert("L"))
     return levels > (127 if data.startswith(_JPEG_MAGIC) else 0)
 
@@ -73,21 +76,39 @@ def read_mask(path: Path) -> np.ndarray:
 def fit_image(pixels: np.ndarray, size_px: int, fit: str) -> np.ndarray:
     """(H, W, 3) uint8 -> (S, S, 3) uint8.
 
-    "letterbox" keeps the proportions and repeats the border pixels outwards: a constant bar would add an edge that no
-    product has, and one that moves with the proportions of the single image. "stretch" fills the square.
+    "letterbox" keeps the proportions and fills each bar with the mean of the border beside it. So a plain background
+    goes on without an edge, and no single pixel of the border (a crack that ends there) becomes a streak across the
+    bar, as it would by repeating the border. "stretch" fills the square.
     """
     height, width = _fitted(pixels.shape[0], pixels.shape[1], size_px, fit)
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)  # PIL's is antialiased
-    return np.pad(np.asarray(image), (*_padding(height, width, size_px), (0, 0)), mode="edge")
+    inner = np.asarray(image)
+    (top, _), (left, _) = _padding(height, width, size_px)
+    square = np.empty((size_px, size_px, 3), dtype=np.uint8)
+    square[:top], square[top + height :] = _mean_colour(inner[0]), _mean_colour(inner[-1])
+    square[:, :left], square[:, left + width :] = _mean_colour(inner[:, 0]), _mean_colour(inner[:, -1])
+    square[top : top + height, left : left + width] = inner
+    return square
+
+
+def _mean_colour(line: np.ndarray) -> np.ndarray:
+    """(L, 3) uint8 -> (3,) uint8."""
+    return np.rint(line.mean(axis=0)).astype(np.uint8)
 
 
 def fit_mask(mask: np.ndarray, size_px: int, fit: str) -> np.ndarray:
-    """(H, W) bool -> (S, S) bool with the image's geometry; a cell is set if any pixel in it is, so nothing vanishes."""
+    """(H, W) bool -> (S, S) bool with the image's geometry; a cell is set if any pixel in it is: none vanishes."""
     height, width = _fitted(mask.shape[0], mask.shape[1], size_px, fit)
     # reduceat over the cells' first rows: "any" of a cell when shrinking, the nearest row when growing
     rows = np.logical_or.reduceat(mask, np.arange(height) * mask.shape[0] // height, axis=0)
     cells = np.logical_or.reduceat(rows, np.arange(width) * mask.shape[1] // width, axis=1)
     return np.pad(cells, _padding(height, width, size_px))
+
+
+def _pixel_hash(pixels: np.ndarray) -> str:
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.hexdigest()
 
 
 def _fitted(height: int, width: int, size_px: int, fit: str) -> tuple[int, int]:
@@ -108,34 +129,34 @@ def _size(array: np.ndarray) -> str:
     return f"{array.shape[1]}x{array.shape[0]}"
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(root: Path, path: str) -> bytes:
     try:
-        data = path.read_bytes()
+        data = (root / path).read_bytes()
     except OSError as error:
-        raise UnreadableError(f"{path.name}: {error.strerror}") from None
+        raise UnreadableError(f"{path}: {error.strerror}") from None
     if not data:
-        raise UnreadableError(f"{path.name}: the file is empty")
+        raise UnreadableError(f"{path}: the file is empty")
     return data
 
 
-def _decode(data: bytes, name: str) -> Image.Image:
+def _decode(data: bytes, path: str) -> Image.Image:
     """The whole picture, upright as its EXIF orientation says."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         image.load()
         return ImageOps.exif_transpose(image)
     except UnidentifiedImageError:
-        raise UnreadableError(f"{name}: not a picture of a known format ({', '.join(_FORMATS)})") from None
+        raise UnreadableError(f"{path}: not a picture of a known format ({', '.join(_FORMATS)})") from None
     except Exception as error:  # on malformed bytes PIL's readers raise SyntaxError, TypeError, OverflowError, ...
-        raise UnreadableError(f"{name}: {error}") from None
+        raise UnreadableError(f"{path}: {error}") from None
 
 
-def _rgb(image: Image.Image, name: str) -> np.ndarray:
+def _rgb(image: Image.Image, path: str) -> np.ndarray:
     """(H, W, 3) uint8: grey repeated, 16 bits scaled to 8 by their full range, alpha dropped, palettes looked up."""
     if image.mode[0] in "IF":
         levels = np.asarray(image)
         if image.mode == "F" or levels.min() < 0 or levels.max() > _MAX_16_BIT:
-            raise UnreadableError(f"{name}: its levels have no fixed range; expected 8 or 16 bits a channel")
+            raise UnreadableError(f"{path}: its levels have no fixed range; expected 8 or 16 bits a channel")
         return np.repeat(np.rint(levels / _MAX_16_BIT * 255).astype(np.uint8)[:, :, None], 3, axis=2)
     if image.mode in ("P", "PA") and "transparency" in image.info:
         image = image.convert("RGBA")

@@ -6,11 +6,11 @@ A cluster is all that is tied by a group (an item of several pictures) or by equ
 called, transitively. Neither names, nor the order of files, nor a random generator decide anything: the order is
 sha256(seed, content). No cluster ever has samples in train and in val or test.
 
-| protocol  | train | val | test |
-|-----------|-------|-----|------|
-| holdout   | normal training images | half of the labelled test images | the other half |
-| synthetic | normal training images less a fifth | that fifth, and anomalies forged from it | all labelled test images |
-| paper     | normal training images | all labelled test images | the same ones |
+| protocol  | train                  | val                                           | test                     |
+|-----------|------------------------|-----------------------------------------------|--------------------------|
+| holdout   | normal training images | half of the labelled test images              | the other half           |
+| synthetic | four fifths of them    | the other fifth, and anomalies forged from it | all labelled test images |
+| paper     | normal training images | all labelled test images                      | the same ones            |
 
 A dataset without a split of its own has its clusters with normals dealt train/val/test 2:1:1 first, half of them with
 and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train

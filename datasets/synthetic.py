@@ -4,9 +4,9 @@ A picture is a function of its description ("washer/test/rust/083.png") and the 
 random numbers -> product -> defect -> lighting -> sensor noise, drawn at twice the size and averaged. Everything is
 measured in halves of the picture's side, so one picture shows the same scene at every size.
 
-The normal pictures vary much (pose, lighting, tint, phase of the texture) and the defects are small, so that the distance to
-the mean image tells little; the defects differ in colour from all that a product shows, so that a model of the normal
-product, which need not know the pose beforehand, finds them.
+The normal pictures vary much (pose, lighting, tint, phase of the texture) and the defects are small, so that the
+distance to the mean image tells little; the defects differ in colour from all that the product shows, so that a model
+of the normal product in any pose finds them.
 
 Letters: S = size_px, D = 2 S the side while drawing. Coordinates x (right) and y (down) run from -1 to 1.
 """
@@ -76,7 +76,8 @@ def write_files(root: str | Path, size_px: int) -> int:
                 if sample.mask is not None:
                     _save(home / sample.mask, mask.astype(np.uint8) * 255)
             except OSError as error:
-                raise DataError(f"cannot write {error.filename}: {error.strerror}; choose another --data-root") from None
+                reason = f"cannot write {error.filename}: {error.strerror}"
+                raise DataError(f"{reason}; expected a folder to write to; choose another --data-root") from None
             written += 1
     return written
 
@@ -149,10 +150,10 @@ def _fabric(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, defect: str)
 def _washer(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, defect: str) -> Drawing:
     """A plated steel ring on a dark belt, turned on a lathe; its highlights stand at any angle."""
     colours = _fill(x, (0.16, 0.17, 0.20))
-    x, y = _pose(x, y, rng, turn=np.pi, shift=0.12)
-    outer, inner = rng.uniform(0.68, 0.78), rng.uniform(0.28, 0.34)
+    x, y = _pose(x, y, rng, turn=np.pi, shift=0.08)
+    outer, inner = rng.uniform(0.70, 0.76), rng.uniform(0.28, 0.32)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    shine = 0.56 + 0.16 * np.cos(2 * angle) + 0.03 * np.sin(radius * 60)
+    shine = 0.56 + 0.16 * np.cos(2 * angle) + 0.02 * np.sin(radius * 30)
     ring = _edge(x, outer - radius) * _edge(x, radius - inner)
     steel = shine[:, :, None] * np.array((0.97, 1.0, 1.05), dtype=np.float32)
     colours = colours + ring[:, :, None] * (steel - colours)
@@ -160,16 +161,16 @@ def _washer(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, defect: str)
     middle = (inner + outer) / 2
     coverage = np.zeros_like(x)
     if defect == "paint":
-        coverage = ring * _blob(x, y, outer * np.cos(along), outer * np.sin(along), rng.uniform(0.14, 0.2), rng)
-        colours = _paint(colours, coverage, (0.10, 0.60, 0.25))
+        coverage = ring * _blob(x, y, outer * np.cos(along), outer * np.sin(along), rng.uniform(0.18, 0.24), rng)
+        colours = _paint(colours, coverage, (0.05, 0.70, 0.25))
     elif defect == "rust":
         coverage = ring * _blob(x, y, middle * np.cos(along), middle * np.sin(along), rng.uniform(0.11, 0.16), rng)
         colours = _paint(colours, coverage, (0.60, 0.22, 0.04))
     elif defect == "scratch":
         tilt = along + rng.uniform(-0.5, 0.5)
         ends = inner * np.cos(along), inner * np.sin(along), outer * np.cos(tilt), outer * np.sin(tilt)
-        coverage = ring * _bar(x, y, *ends, 0.035)
-        colours = _paint(colours, coverage, (1.0, 0.62, 0.35))
+        coverage = ring * _bar(x, y, *ends, 0.04)
+        colours = _paint(colours, coverage, (0.90, 0.40, 0.12))
     return colours, coverage
 
 
@@ -191,7 +192,7 @@ def _light(colours: np.ndarray, x: np.ndarray, y: np.ndarray, rng: np.random.Gen
     """Brightness, a tint, and a slope of brightness across the picture."""
     angle = rng.uniform(-np.pi, np.pi)
     slope = rng.uniform(0, 0.25) * (np.cos(angle) * x + np.sin(angle) * y)
-    gain = rng.uniform(0.6, 1.2) * rng.uniform(0.95, 1.05, size=3)
+    gain = rng.uniform(0.6, 1.2) * rng.uniform(0.97, 1.03, size=3)
     return (colours * (1 + slope)[:, :, None] * gain).astype(np.float32)
 
 

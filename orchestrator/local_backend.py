@@ -16,6 +16,7 @@ from orchestrator import refit, trial
 from orchestrator.config import Execution
 from orchestrator.errors import InputError
 from orchestrator.plan import Category
+from orchestrator.provenance import describe
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
@@ -30,6 +31,10 @@ class LocalBackend:
         if execution.workers_per_job > 1:
             raise InputError(
                 f"--workers-per-job {execution.workers_per_job}: the local backend has one process; use ray."
+            )
+        if (execution.gpus_per_trial or 0) > torch.cuda.device_count():
+            raise InputError(
+                f"--gpus-per-trial {execution.gpus_per_trial:g}: this machine has {torch.cuda.device_count()} GPUs. Ask for 0."
             )
         self.screen = sys.stdout
         self.cpus = execution.cpus_per_trial
@@ -55,7 +60,7 @@ class LocalBackend:
             try:
                 sweep.close(self._refit(sweep.output, task, images[job.category]))
             except Exception as error:  # a failing refit is a row; the sweep goes on
-                sweep.fail(job, trial.describe(error))
+                sweep.fail(job, describe(error))
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         result, detector = finish(refit.refit(task, images, self.device, self.gpu_share))

@@ -19,8 +19,9 @@ from model.contract import Detector
 from orchestrator import fit, metrics, search
 from orchestrator.config import seed_of
 from orchestrator.plan import Job
+from orchestrator.provenance import Clock, provenance
 from orchestrator.results import COMPLETED, FAILED, JobRow, ScoreRow, TrialRow
-from orchestrator.trial import Clock, Selection, build, data_facts, provenance, selection
+from orchestrator.trial import Selection, build, data_facts, selection
 
 WEIGHTS, CONFIG, RESUME = "weights.pt", "config.json", "resume.pt"
 

@@ -157,9 +157,7 @@ def doctor(experiment: Experiment, execution: Execution) -> int:
     memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     checks = {
-        "machine": lambda: (
-            f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"
-        ),
+        "machine": lambda: f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB",
         "torch": lambda: f"{torch.__version__}, GPUs: {', '.join(gpus) or 'none'}",
         "packages": preflight.check_packages,
         "output": lambda: f"{Output(execution.output).create().root} can be written",

@@ -76,7 +76,7 @@ def test_the_weights_are_a_function_of_the_seed(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_after_a_short_training_gross_defects_score_higher_and_are_seen_where_they_are(name):
-    detector = train(build(name), products(32, seed=1), steps=40)
+    detector = train(build(name), products(32, seed=1), steps=60)
     normal = products(8, seed=2)
     scores, _ = detector.score(normal)
     defect_scores, defect_maps = detector.score(with_gross_defects(normal))
@@ -138,16 +138,16 @@ def test_every_network_changes_with_training(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_saved_and_loaded_it_goes_on_bit_for_bit(name):
     images = products(16, seed=1)
-    uninterrupted = train(train(build(name), images, steps=3), images, steps=3)
+    uninterrupted = train(train(build(name), images, steps=2), images, steps=2)
 
-    first = train(build(name), images, steps=3)
+    first = train(build(name), images, steps=2)
     first.score(images)  # looking at it changes nothing
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
     resumed = build(name, seed=99)
     resumed.load_state_dict(torch.load(file, weights_only=True))
-    train(resumed, images, steps=3)
+    train(resumed, images, steps=2)
 
     pairs = zip(tensors(uninterrupted.state_dict()), tensors(resumed.state_dict()), strict=True)
     assert all(torch.equal(one, two) for one, two in pairs)

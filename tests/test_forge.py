@@ -52,6 +52,20 @@ def test_all_three_kinds_of_shape_occur() -> None:
     assert any(fill < 0.25 for fill in fills)
 
 
+def test_grey_images_get_grey_anomalies() -> None:
+    grey = np.repeat(PRODUCTS[:, :, :, :1], 3, axis=3)
+    forged, _ = forge_defects(grey, 0)
+    assert (forged == forged[:, :, :, :1]).all()
+
+
+def test_anomalies_lie_on_the_product_and_not_on_plain_background() -> None:
+    """A letterbox's bars, say: the middle third is the product."""
+    barred = np.full((60, 48, 48, 3), 128, np.uint8)
+    barred[:, :, 16:32] = np.random.default_rng(0).integers(0, 255, size=(60, 48, 16, 3), dtype=np.uint8)
+    _, masks = forge_defects(barred, 0)
+    assert masks[:, :, 16:32].any(axis=(1, 2)).all()
+
+
 def test_no_image_at_all_gives_none() -> None:
     forged, masks = forge_defects(PRODUCTS[:0], 0)
     assert forged.shape == (0, 48, 48, 3) and masks.shape == (0, 48, 48)

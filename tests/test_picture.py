@@ -86,12 +86,21 @@ def test_exif_orientation_is_obeyed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path, sample("turned.png"), 32, "letterbox").pixels, SCENE)
 
 
-def test_letterbox_keeps_proportions_and_repeats_the_border_so_that_no_edge_appears() -> None:
-    gradient = np.repeat(np.linspace(0, 250, 64).astype(np.uint8)[:, None, None], 16, axis=1).repeat(3, axis=2)  # 64x16
-    square = fit_image(gradient, 64, "letterbox")
-    assert square.shape == (64, 64, 3)
-    np.testing.assert_array_equal(square[:, 24:40], gradient)
-    assert np.ptp(square.astype(int), axis=1).max() == 0  # every row is one level: nothing marks where the image ends
+@pytest.mark.parametrize("turned", [False, True])
+def test_letterbox_keeps_proportions_and_continues_a_plain_background_without_an_edge(turned: bool) -> None:
+    product = np.full((64, 15, 3), (90, 100, 110), np.uint8)
+    product[20:40, 3:12] = 250
+    square = fit_image(product.swapaxes(0, 1) if turned else product, 64, "letterbox")
+    square = square.swapaxes(0, 1) if turned else square
+    np.testing.assert_array_equal(square[:, 24:39], product)
+    assert (square[:, :24] == (90, 100, 110)).all() and (square[:, 39:] == (90, 100, 110)).all()
+
+
+def test_a_defect_at_the_border_does_not_run_on_into_the_bar() -> None:
+    cracked = np.full((64, 16, 3), 200, np.uint8)
+    cracked[30:32, :] = 0
+    square = fit_image(cracked, 64, "letterbox")
+    assert (square[:, :24] == 194).all() and (square[:, 40:] == 194).all()  # 200 less 2 / 64 of it
 
 
 def test_stretch_fills_the_square() -> None:
@@ -136,7 +145,7 @@ def test_a_mask_is_set_where_it_is_not_black_whatever_its_mode(tmp_path: Path) -
     Image.fromarray(np.repeat(shape[:, :, None] * 200, 3, axis=2)).save(tmp_path / "colour.bmp")
     Image.fromarray(shape * 255).save(tmp_path / "noisy.jpg", quality=60)
     for name in ("ones.png", "bits.png", "deep.png", "colour.bmp", "noisy.jpg"):
-        np.testing.assert_array_equal(read_mask(tmp_path / name), shape == 1, err_msg=name)
+        np.testing.assert_array_equal(read_mask(tmp_path, name), shape == 1, err_msg=name)
 
 
 def test_a_mask_of_another_size_than_its_image_is_an_error_that_names_both(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_a_run_on_a_cluster_from_ray_up_to_ray_down(cluster):
 
     assert "does not exist" in submit("--category", "nosuch", status=1, name="submit (refused)")
     printed = submit(*sweep, *both, "--output", output)
-    assert "sa_skip_ganomaly" in printed[printed.index("test_auc") :]  # the leaderboard, on the caller's screen
+    assert "2 jobs done" in printed and "test AUROC, protocol holdout" in printed  # under the printed leaderboard
     done = ("completed", commit(cluster.checkout))
     assert leaderboard(output) == {"mean_image": done, "sa_skip_ganomaly": done}
     assert "DRIVER" in cluster.ray("job", "list", "--address", cluster.jobs_address, name="job list")  # ran on this Ray

@@ -71,3 +71,21 @@ def test_importing_it_does_nothing(checkout, tmp_path):
     code = "import sys; before = list(sys.path); import orchestrator.run_all; assert sys.path == before"
     done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(checkout))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_from_a_checkout_it_does_the_main_job(checkout, tmp_path):
+    """Uninstalled, from another folder, one that holds the like of our packages."""
+    (tmp_path / "model.py").write_text("raise RuntimeError('imported from the current folder')")
+    job = "--dataset synthetic --category washer --model mean_image --size-px 32 --trials 1 --epochs 1 --backend local"
+    done = python(checkout / "orchestrator/run_all.py", *job.split(), "--output", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 jobs done" in done.stdout
+    (row,) = (tmp_path / "out/leaderboard").rglob("*.parquet")
+    assert row.parent.name == "model=mean_image"
+
+
+def test_a_wrong_flag_ends_with_status_2_and_one_line(checkout, tmp_path):
+    done = python(checkout / "orchestrator/run_all.py", "--trails", "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "--trials" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -35,13 +35,19 @@ def own_split(train: int, good: int, **defects: int) -> list[tuple[str, ...]]:
 
 
 def items(count: int, parts: int = 8) -> list[tuple[str, ...]]:
-    """KolektorSDD's shape: items of `parts` pictures, one of them defective; item 1 is item 26 and 27 is 34 in pixels."""
-    copies = {26: 1, 34: 27}
-    return [
-        (f"kos{i:02}/Part{p}", "defect" if p == i % parts else "good", "", f"kos{i:02}", f"pixels {copies.get(i, i)} {p}")
-        for i in range(1, count + 1)
-        for p in range(parts)
-    ]
+    """KolektorSDD's shape: items of `parts` pictures, one of them defective; 1 = 26 and 27 = 34 in pixels."""
+    entries = []
+    for i in range(1, count + 1):
+        original = {26: 1, 34: 27}.get(i, i)
+        for p in range(parts):
+            defect = "defect" if p == i % parts else "good"
+            entries.append((f"kos{i:02}/Part{p}", defect, "", f"kos{i:02}", f"pixels {original} {p}"))
+    return entries
+
+
+def single_images(good: int, **defects: int) -> list[tuple[str, ...]]:
+    """A user's folder: no split, each image by itself."""
+    return [(f"{name}/{i}", name, "", "", "") for name, n in {"good": good, **defects}.items() for i in range(n)]
 
 
 def paths(images: Images, part: np.ndarray) -> set[str]:
@@ -180,9 +186,7 @@ def test_items_under_synthetic_train_on_no_item_that_holdout_would_test() -> Non
 
 
 def test_single_images_without_a_split_are_dealt_by_what_they_are() -> None:
-    entries = [(f"good/{i}", "good", "", "", "") for i in range(40)]
-    entries += [(f"{kind}/{i}", kind, "", "", "") for kind in ("dent", "scratch") for i in range(5)]
-    images = images_of(*entries)
+    images = images_of(*single_images(40, dent=5, scratch=5))
     parts = split(images, "holdout", 0)
     assert_honest(images, parts)
     assert len(parts.unused) == 0
@@ -223,14 +227,14 @@ def test_the_split_of_a_seed_is_this_one_on_every_machine() -> None:
 @pytest.mark.parametrize(
     ("entries", "protocol", "message"),
     [
-        (own_split(9, 4, dent=1), "holdout", "13 normal and 1 defective images; the validation .*holdout got no defective one"),
+        (own_split(9, 4, dent=1), "holdout", "13 normal and 1 defective images; the validation .*got no defective one"),
         (own_split(9, 4), "holdout", "0 defective images; .* add defective images \\(--protocol synthetic"),
         (own_split(9, 4), "paper", "0 defective images; .* got no defective one"),
         (own_split(9, 4), "synthetic", "the test part of protocol synthetic got no defective one, .*; add defective"),
         (own_split(9, 1, dent=4), "holdout", "the validation part of protocol holdout got no normal one, .*add normal"),
         (own_split(9, 0, dent=4), "synthetic", "the test part of protocol synthetic got no normal one"),
         (own_split(1, 4, dent=4), "synthetic", "the train part of protocol synthetic got no normal one"),
-        ([(f"good/{i}", "good", "", "", "") for i in range(2)] + [("b/1", "b", "", "", "")], "holdout", "validation part"),
+        (single_images(2, dent=1), "holdout", "the validation part of protocol holdout got no normal one"),
     ],
 )
 def test_too_few_images_for_a_part_says_which_and_what_to_do(entries: list, protocol: str, message: str) -> None:
@@ -245,7 +249,7 @@ def test_too_few_images_for_a_part_says_which_and_what_to_do(entries: list, prot
         (own_split(1, 2, dent=2), "holdout"),
         (own_split(2, 1, dent=1), "synthetic"),
         (own_split(1, 1, dent=1), "paper"),
-        ([(f"good/{i}", "good", "", "", "") for i in range(3)] + [(f"b/{i}", "b", "", "", "") for i in "12"], "holdout"),
+        (single_images(3, dent=2), "holdout"),
     ],
 )
 def test_the_fewest_images_that_each_protocol_can_do_with(entries: list, protocol: str) -> None:

@@ -76,5 +76,5 @@ def test_the_files_are_a_tree_of_mvtec_ads_layout_with_the_same_pictures(
 
 def test_files_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "board.png")
-    with pytest.raises(DataError, match="cannot write .*; choose another --data-root"):
+    with pytest.raises(DataError, match="cannot write .*; expected .*; choose another --data-root"):
         synthetic.write_files(tmp_path / "board.png", 32)

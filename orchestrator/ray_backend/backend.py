@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+import ray
+
 from datasets.images import Images
 from orchestrator.config import Execution
 from orchestrator.plan import Category
 from orchestrator.ray_backend import cluster
-from orchestrator.ray_backend.cluster import ray
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import run_trials
 from orchestrator.sweep import Sweep

@@ -3,35 +3,22 @@
 import contextlib
 import math
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import ray
 import yaml
+from ray._private.utils import read_ray_address
 
 from orchestrator.config import Execution
 from orchestrator.errors import InputError
 
-ENVIRONMENT = {  # read by Ray when it is imported
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports of a refit arrive at this pace; the default is 2 s
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(
-        24 * 3600
-    ),  # a refit may wait for a slot as long as trials hold all of them
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
-    "RAY_TRAIN_METRICS_ENABLED": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # rows are the state; Tune's own is not used
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
-for _name, _value in ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
 
-import ray  # noqa: E402
-from ray._private.utils import read_ray_address  # noqa: E402
+CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,18 +37,20 @@ class Resources:
 def connect(execution: Execution) -> None:
     """Joins the cluster at `--address`, or this machine's, or starts one here. Raises InputError where none answers."""
     talk = {"log_to_driver": False, "logging_level": "ERROR"}
-    address = execution.address or os.environ.get("RAY_ADDRESS") or read_ray_address()
-    if address and address != "local":
-        try:
-            ray.init(address=address, **talk)
-            return
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            if execution.address:
-                found = " ".join(str(error).split())[:120]
-                raise InputError(
-                    f"--address {address}: no Ray cluster answers ({found}). Start one by 'ray start --head', or leave --address out."
-                ) from None
-    ray.init(address="local", include_dashboard=False, **talk)
+    address = execution.address or os.environ.get("RAY_ADDRESS")
+    if address in (None, "auto"):
+        address = read_ray_address() or address
+    if address == "local" or (address is None) or (execution.address is None and not _answers(address)):
+        ray.init(address="local", include_dashboard=False, **talk)
+        return
+    cure = "Start one by 'ray start --head', or leave --address out."
+    if not _answers(address):
+        raise InputError(f"--address {execution.address}: no Ray cluster answers at {address}. {cure}")
+    try:
+        ray.init(address=address, **talk)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        found = " ".join(str(error).split())[:120]
+        raise InputError(f"--address {execution.address}: the cluster at {address} refuses ({found}). {cure}") from None
 
 
 def resources(execution: Execution) -> Resources:
@@ -117,6 +106,16 @@ def _devices_fit(per_trial: float, gpus: float) -> float:
     if per_trial == 0:
         return math.inf
     return gpus * math.floor(1 / per_trial + 1e-9) if per_trial < 1 else gpus / per_trial
+
+
+def _answers(address: str) -> bool:
+    """Whether anything listens there. Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _autoscales() -> bool:

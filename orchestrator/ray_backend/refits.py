@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ray_backend.cluster import Resources, ray
-
-import torch  # isort: skip
+import ray
 import ray.train
 import ray.train.torch
+import torch
 
-from orchestrator import data_parallel, refit, trial
+from orchestrator import data_parallel, refit
 from orchestrator.plan import Category, Job
+from orchestrator.provenance import describe
+from orchestrator.ray_backend.cluster import Resources
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import JobRow, ScoreRow
 from orchestrator.sweep import Sweep
@@ -76,7 +77,7 @@ class Refits:
             self.done.put((task.job, self._train(task), None))
         except Exception as exception:  # a failing refit is a row; the sweep goes on
             cause = exception.__cause__ or exception
-            self.done.put((task.job, None, trial.describe(cause)))
+            self.done.put((task.job, None, describe(cause)))
 
     def _train(self, task: RefitTask) -> Refitted:
         output, job = self.sweep.output, task.job

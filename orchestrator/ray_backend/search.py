@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.ray_backend.cluster import Resources, ray
-
-import torch  # isort: skip
+import ray
+import torch
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator import trial
 from orchestrator.plan import Category, TrialTask
+from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.results import TrialRow, from_json, to_json
 from orchestrator.sweep import Sweep
@@ -109,6 +109,7 @@ class ReleaseIdleWorkers(FIFOScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as the searcher's
+
 
 def run_trials(
     sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, max_failures: int, refits: Refits

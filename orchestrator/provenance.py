@@ -1,0 +1,90 @@
+"""What made a row: identity, hyper-parameters, software, device, times; and one-line descriptions of what went wrong."""
+
+import functools
+import json
+import resource
+import subprocess
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.plan import Job
+
+
+def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+    """The columns that trials and jobs share, from the job and from what a run found out."""
+    params = facts["params"]
+    return {
+        "experiment": job.experiment,
+        "job_id": job.id,
+        "dataset": job.category.dataset,
+        "category": job.category.name,
+        "model": job.model,
+        "seed": job.seed,
+        "protocol": job.protocol,
+        "size_px": job.size_px,
+        "batch": job.batch,
+        "config_hash": job.config_hash,
+        **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},
+        **software(),
+        **facts,
+        "params": json.dumps(params, sort_keys=True),
+    }
+
+
+class Clock:
+    """Measures a run: times, device, peak memory."""
+
+    def __init__(self, device: torch.device, gpu_share: float):
+        self.device, self.gpu_share = device, gpu_share
+        self.started_at, self.start = now(), time.perf_counter()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def stop(self) -> dict[str, Any]:
+        wall_s = time.perf_counter() - self.start
+        cuda = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if cuda else peak_resident_bytes()
+        return {
+            "device": torch.cuda.get_device_name(self.device) if cuda else f"cpu x{torch.get_num_threads()}",
+            "peak_memory_bytes": peak,
+            "wall_s": wall_s,
+            "gpu_s": wall_s * self.gpu_share,
+            "started_at": self.started_at,
+            "finished_at": now(),
+        }
+
+
+def peak_resident_bytes() -> int:
+    """Of this process, since it started: on warm workers, earlier trials included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@functools.cache
+def software() -> dict[str, str | None]:
+    root = Path(__file__).resolve().parent.parent
+    commit = None
+    if (root / ".git").exists():
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True
+        )
+        commit = found.stdout.strip() or None
+    return {"torch_version": torch.__version__, "ray_version": metadata.version("ray"), "git_commit": commit}
+
+
+def describe(exception: BaseException) -> str:
+    """One line: what, and where in the code."""
+    frames = traceback.extract_tb(exception.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(exception).split())
+    return f"{type(exception).__name__}: {text}{where}"

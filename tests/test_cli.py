@@ -1,0 +1,196 @@
+"""The command line as a user meets it: what it prints, its exit status, and one clear line for every mistake."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from datasets.synthetic import write_files
+from orchestrator.cli import main
+from orchestrator.results import Output
+
+SMALL = ["--backend", "local", "--model", "mean_image", "--size-px", "32", "--trials", "1", "--epochs", "1"]
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A user's folder of one category."""
+    write_files(tmp_path / "all", 32)
+    first = sorted((tmp_path / "all").iterdir())[0]
+    shutil.copytree(first, tmp_path / "data" / "brackets")
+    return tmp_path / "data"
+
+
+def complaint(capsys, *argv: str) -> str:
+    """The one line that a wrong command prints; nothing else, and exit status 2."""
+    assert main(list(argv)) == 2
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err + printed.out
+    (line,) = printed.err.splitlines()
+    assert line.startswith("defectsweep: ")
+    return line
+
+
+def own(data: Path, output: Path) -> list[str]:
+    return ["run", *SMALL, "--dataset", "folder", "--data-root", str(data), "--output", str(output)]
+
+
+def test_the_main_job_on_a_users_folder_prints_a_leaderboard_with_its_circumstances(data, tmp_path, capsys):
+    assert main(own(data, tmp_path / "out")) == 0
+    printed = capsys.readouterr().out
+    assert "brackets" in printed and "mean_image" in printed
+    assert "protocol holdout · chosen on val · 32 px · seed 0 · cpu" in printed
+
+
+def test_finished_work_is_skipped_until_asked_afresh(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(own(data, out))
+    (row,) = Output(str(out)).jobs()
+    assert main(own(data, out)) == 0
+    assert "nothing to do, 1 finished before" in capsys.readouterr().out
+    assert Output(str(out)).jobs() == [row]
+    assert main([*own(data, out), "--fresh"]) == 0
+    (again,) = Output(str(out)).jobs()
+    assert again.finished_at > row.finished_at and again.test_auc == row.test_auc
+
+
+def test_changed_images_are_another_job(data, tmp_path):
+    out = tmp_path / "out"
+    main(own(data, out))
+    next((data / "brackets" / "train" / "good").iterdir()).unlink()
+    main(own(data, out))
+    assert len(Output(str(out)).jobs()) == 2
+
+
+def test_leaderboard_in_every_format_and_by_sql(data, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    assert main(["leaderboard", "--output", out, "--format", "json"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert line["model"] == "mean_image" and 0 <= line["test_auc"] <= 1
+    for view in ("job", "category", "model"):
+        for form in ("table", "csv", "markdown"):
+            assert main(["leaderboard", "--output", out, "--by", view, "--format", form]) == 0
+            assert "mean_image" in capsys.readouterr().out
+    sql = "SELECT l.model, count(*) AS images FROM leaderboard l JOIN scores USING (job_id) GROUP BY ALL"
+    assert main(["leaderboard", "--output", out, "--sql", sql, "--format", "json"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert line["images"] == Output(out).jobs()[0].test_images
+
+
+def test_plan_names_the_jobs_and_writes_nothing(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["plan", "--model", "sa_skip_ganomaly", "--trials", "5", "--output", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "sa_skip_ganomaly" in printed and "15 trials" in printed
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("verb", ["datasets", "models"])
+def test_lists(verb, capsys):
+    assert main([verb]) == 0
+    printed = capsys.readouterr().out
+    assert "mvtec_ad" in printed if verb == "datasets" else "sa_skip_ganomaly" in printed
+
+
+def test_the_synthetic_dataset_as_files_passes_its_own_check(tmp_path, capsys):
+    assert main(["datasets", "make", "synthetic", "--data-root", str(tmp_path), "--size-px", "32"]) == 0
+    assert main(["datasets", "check", "folder", "--data-root", str(tmp_path)]) == 0
+    assert "every image can be read" in capsys.readouterr().out
+
+
+def test_doctor_on_a_sound_machine_and_on_a_wrong_path(tmp_path, capsys):
+    fine = ["--backend", "local", "--output", str(tmp_path / "out")]
+    assert main(["doctor", *fine]) == 0
+    assert "WRONG" not in capsys.readouterr().out
+    assert main(["doctor", *fine, "--dataset", "mvtec_ad", "--data-root", str(tmp_path / "none")]) == 2
+    assert "WRONG  data" in capsys.readouterr().out
+
+
+# -- mistakes
+
+
+def test_a_missing_folder(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "nowhere" in complaint(capsys, *own(tmp_path / "nowhere", out))
+    assert not out.exists(), "nothing is half-written"
+
+
+def test_an_empty_folder(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert "empty" in complaint(capsys, *own(tmp_path / "empty", tmp_path / "out"))
+
+
+def test_a_category_that_does_not_exist_names_those_that_do(data, tmp_path, capsys):
+    line = complaint(capsys, *own(data, tmp_path / "out"), "--category", "bracket")
+    assert "'bracket' does not exist" in line and "brackets" in line
+
+
+def test_a_typo_in_a_flag_names_the_nearest(capsys):
+    assert "Did you mean --trials?" in complaint(capsys, "run", "--trails", "3")
+
+
+def test_a_typo_in_a_yaml_key_names_the_nearest(tmp_path, capsys):
+    (tmp_path / "sweep.yaml").write_text("epocs: 3\n")
+    assert "Did you mean 'epochs'?" in complaint(capsys, "run", "--config", str(tmp_path / "sweep.yaml"))
+
+
+def test_a_text_file_with_an_images_name_is_named_and_can_be_skipped(data, tmp_path, capsys):
+    (data / "brackets" / "train" / "good" / "notes.png").write_text("not a picture")
+    line = complaint(capsys, *own(data, tmp_path / "out"))
+    assert "notes.png" in line and "--skip-unreadable" in line
+    assert main([*own(data, tmp_path / "out"), "--skip-unreadable"]) == 0
+    (row,) = Output(str(tmp_path / "out")).jobs()
+    assert row.unreadable_images == 1
+
+
+def test_two_images_worth_of_truncated_jpeg(data, tmp_path, capsys):
+    good = data / "brackets" / "train" / "good"
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (64, 64), "red").save(good / name, quality=95)
+        (good / name).write_bytes((good / name).read_bytes()[:-200])
+    line = complaint(capsys, *own(data, tmp_path / "out"))
+    assert "a.jpg" in line and "b.jpg" in line and "2 of" in line
+
+
+def test_a_learning_rate_of_zero(capsys):
+    assert "lr" in complaint(capsys, "run", "--set", "lr=0")
+
+
+def test_more_gpus_than_there_are(tmp_path, capsys):
+    line = complaint(capsys, "run", *SMALL, "--gpus-per-trial", "64", "--output", str(tmp_path))
+    assert "--gpus-per-trial 64" in line
+
+
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert "cannot be written" in complaint(capsys, "run", *SMALL, "--output", str(tmp_path / "file" / "out"))
+
+
+def test_an_address_where_no_cluster_answers(tmp_path, capfd):
+    run = ["run", "--address", "127.0.0.1:9", "--model", "mean_image", "--size-px", "32", "--output", str(tmp_path)]
+    assert main(run) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "--address 127.0.0.1:9: no Ray cluster answers" in line
+
+
+def test_too_few_defects_to_choose_and_to_report(data, tmp_path, capsys):
+    defects = [path for path in (data / "brackets" / "test").iterdir() if path.name != "good"]
+    for folder in defects:
+        shutil.rmtree(folder)
+    line = complaint(capsys, *own(data, tmp_path / "out"))
+    assert "--protocol synthetic" in line
+
+
+def test_a_leaderboard_where_there_is_none(tmp_path, capsys):
+    assert "holds no leaderboard" in complaint(capsys, "leaderboard", "--output", str(tmp_path))
+
+
+def test_sql_that_is_wrong(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    line = complaint(capsys, "leaderboard", "--output", str(tmp_path / "out"), "--sql", "SELECT nothing FROM nowhere")
+    assert "tables: leaderboard, trials, scores" in line
