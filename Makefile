@@ -8,13 +8,13 @@ DEMO ?= demo
 .SILENT:
 
 demo: install
-	$(BIN)/defectsweep run --output $(DEMO)
+	$(BIN)/defectsweep run --config experiments/demo.yaml --output $(DEMO)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --output-format concise .
 
 bench: install
 	$(BIN)/python benchmarks/sweep_efficiency.py
@@ -24,18 +24,18 @@ install: $(VENV)/.installed
 # pip runs again only when pyproject.toml has changed.
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	echo "Installing defectsweep and what it needs into $(VENV) (several minutes the first time) ..."
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/pip install -qq --disable-pip-version-check --editable .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	echo "Installing what the tests need ..."
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(BIN)/pip install -qq --disable-pip-version-check --editable ".[test]"
 	touch $@
 
 $(BIN)/pip:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "defectsweep needs Python 3.11 or newer, '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1);" \
-	         "name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "defectsweep needs Python 3.11 or newer; '$(PYTHON) --version' says: $$($(PYTHON) --version 2>&1 | tail -n 1)." \
+	         "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 clean:

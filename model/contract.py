@@ -92,13 +92,13 @@ class Detector(ABC):
 
 def check_number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf,
                  below: float = math.inf, most: float = math.inf, example: float) -> None:
-    """Raise a one-line ValueError unless value is a finite number with above < value < below, least <= value <= most."""
+    """Raise a one-line ValueError unless value is finite, with above < value < below and least <= value <= most."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if is_number and above < value < below and least <= value <= most:
         return
-    bounds = [f"{sign} {bound:g}" for sign, bound in ((">", above), (">=", least), ("<", below), ("<=", most))
-              if math.isfinite(bound)]
-    raise ValueError(f"{name} is {value!r}: expected a number {' and '.join(bounds)}; set it to {example!r}, for example")
+    signs = ((">", above), (">=", least), ("<", below), ("<=", most))
+    bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if math.isfinite(bound))
+    raise ValueError(f"{name} is {value!r}: expected a number {bounds}; set it to {example!r}, for example")
 
 
 def check_whole(name: str, value: Any, *, least: int, example: int) -> None:

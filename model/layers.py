@@ -17,9 +17,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """softmax(scale * q k^T) v over the tokens of query (N, T, D), key (N, S, D), value (N, S, C): (N, T, C).
 
     Exact, and the (T, S) matrix never exists, as long as the fused kernels take the inputs; else PyTorch silently falls
-    back to the formula that builds it. They want a last dimension of stride 1, and on CPU equal last dimensions: queries
-    and keys narrower than the values are padded with zeros there, which add nothing to any dot product (the scale is
-    given, not derived from the padded width).
+    back to the formula that builds it. They want a last dimension of stride 1, and on CPU equal last dimensions:
+    queries and keys narrower than the values are padded with zeros there, which add nothing to any dot product (the
+    scale is given, not derived from the padded width).
     """
     missing = value.shape[-1] - query.shape[-1]
     if missing > 0 and query.device.type == "cpu":

@@ -101,7 +101,11 @@ class SaSkipGanomaly(AdversarialReconstructor):
     HParams: ClassVar[type] = HParams
 
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
-        """Build G (PyTorch's default weights) and D. Raises ValueError unless image_shape is (C, S, S), S = 2^k >= 32."""
+        """Build G (PyTorch's default weights) and D. Raises ValueError unless image_shape is (C, S, S), S = 2^k >= 32.
+
+        DCGAN's N(0, .02), twice in a row in each separable convolution, would leave BatchNorm less variance than its
+        epsilon, so it is the discriminator's alone.
+        """
         check_image_shape(image_shape)
         channels, size_px, _ = image_shape
         if hparams.attention_max_tokens is None:

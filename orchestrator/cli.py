@@ -1,6 +1,6 @@
 """The command line: arguments, then the flow.
 
-run: Experiment -> categories -> jobs, less the finished ones -> trials and refits on the backend -> rows -> leaderboard.
+run: Experiment -> categories -> jobs, less the finished ones -> trials and refits on the backend -> rows -> ranking.
 Exit status: 0 all jobs done, 1 some job failed (its row says why), 2 the input is wrong, 130 interrupted.
 """
 

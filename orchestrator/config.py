@@ -1,7 +1,7 @@
 """What is asked for: an Experiment (what is computed) and an Execution (where and how).
 
-Only the Experiment decides results; it has a hash. Flags and YAML keys are the dataclasses' own field names, so that there is one list of
-options. Order of precedence: flags, then the YAML file, then the defaults below.
+Only the Experiment decides results; it has a hash. Flags and YAML keys are the dataclasses' own field names, so that
+there is one list of options. Order of precedence: flags, then the YAML file, then the defaults below.
 """
 
 import dataclasses
@@ -115,7 +115,7 @@ class Execution:
             _at_least("max_concurrent", self.max_concurrent, 1)
         _at_least("max_failures", self.max_failures, 0)
         if self.gpus_per_trial is not None and not (
-            0 <= self.gpus_per_trial < 1 or float(self.gpus_per_trial).is_integer()
+            0 <= self.gpus_per_trial < 1 or (self.gpus_per_trial > 0 and float(self.gpus_per_trial).is_integer())
         ):
             raise InputError(f"--gpus-per-trial {self.gpus_per_trial}: a share below 1 or a whole number is expected.")
         self.time_budget_s()
@@ -187,7 +187,8 @@ def _convert(spec: dataclasses.Field, kind: type, value: Any) -> Any:
     hint = typing.get_type_hints(kind)[spec.name]
     if typing.get_origin(hint) is tuple:
         items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_scalar(spec, typing.get_args(hint)[0], item) for item in items)
+        converted = [_scalar(spec, typing.get_args(hint)[0], item) for item in items]
+        return tuple(dict.fromkeys(reversed(converted)))[::-1]  # each once, at its last place: the last --set wins
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -203,7 +204,7 @@ def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
         converted = kind(value)
         if kind is int and converted != float(value):
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise InputError(f"{flag(spec.name)} {value!r}: {expected} is expected.") from None
     if spec.metadata["choices"]:
         choice(flag(spec.name).lstrip("-").replace("-", " "), converted, spec.metadata["choices"])

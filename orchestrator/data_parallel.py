@@ -1,7 +1,9 @@
-"""Data parallelism for detectors that own several networks and optimisers: every optimiser averages gradients over the workers before it steps.
+"""Data parallelism for detectors that own several networks and optimisers: every optimiser averages gradients over the
+workers before it steps.
 
-The workers start from equal weights and apply equal gradients, so they stay equal, as under DistributedDataParallel. That wrapper expects one
-forward and one backward pass of one network per step; a GAN's step passes its discriminator several times and its generator through it.
+The workers start from equal weights and apply equal gradients, so they stay equal, as under DistributedDataParallel.
+That wrapper expects one forward and one backward pass of one network per step; a GAN's step passes its discriminator
+several times and its generator through it.
 """
 
 import torch.distributed as dist
@@ -12,7 +14,8 @@ from model.contract import Detector
 
 
 def average_gradients(detector: Detector) -> list[RemovableHandle]:
-    """Hooks every optimiser of `detector`, and gives all workers rank 0's weights and buffers. Needs an initialised process group."""
+    """Hooks every optimiser of `detector`, and gives all workers rank 0's weights and buffers. Needs an initialised
+    process group."""
     for network in detector.networks().values():
         for tensor in network.state_dict().values():
             dist.broadcast(tensor, src=0)

@@ -1,6 +1,8 @@
-"""The one training loop: a generator of epochs. It writes nothing and knows no backend; whoever drives it evaluates, reports, stops, saves.
+"""The one training loop: a generator of epochs. It writes nothing and knows no backend; whoever drives it evaluates,
+reports, stops, saves.
 
-Epoch e draws all its randomness from (seed, e), so training that starts again from the weights and optimisers of epoch e goes on exactly.
+Epoch e draws all its randomness from (seed, e), so training that starts again from the weights and optimisers of epoch
+e goes on exactly.
 """
 
 import time
@@ -38,7 +40,8 @@ def fit(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Epoch]:
-    """Trains on the images `train` (T,) of uint8 `pixels` (N, H, W, C), both on the detector's device, and yields after each epoch.
+    """Trains on the images `train` (T,) of uint8 `pixels` (N, H, W, C), both on the detector's device, and yields after
+    each epoch.
 
     `done` epochs lie behind (resuming). Of `world` data-parallel processes, each takes its part of every batch.
     """

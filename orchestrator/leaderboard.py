@@ -1,4 +1,4 @@
-"""Rows -> rankings. Pure, but for `query`, which hands the rows to DuckDB, read-only and without access to anything else."""
+"""Rows -> rankings. Pure, but for `query`, which hands the rows to DuckDB, without access to anything else."""
 
 import csv
 import io
@@ -26,17 +26,18 @@ COLUMNS = (
     "au_pro",
     "trials",
     "seeds",
+    "settings",
     "status",
 )
+CIRCUMSTANCES = ("protocol", "selection_split", "size_px", "settings")
 FORMATS = ("table", "json", "csv", "markdown")
 
 
 def jobs(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each (dataset, category, model, settings): means over seeds, ranked within its category, failures last."""
+    """One line for each (dataset, category, model, settings): means over seeds, ranked within its category."""
     if rows.empty:
         return rows
-    settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px"]
-    rows = rows.assign(selection_split=rows.selection_split.fillna("-"))
+    settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px", "settings"]
     done = rows.status == COMPLETED
     grouped = rows.assign(**{c: rows[c].where(done) for c in FIGURES}).groupby(settings, dropna=False)
     lines = grouped.agg(
@@ -59,8 +60,7 @@ def by_model(rows: pd.DataFrame) -> pd.DataFrame:
     lines = jobs(rows)
     if lines.empty:
         return lines
-    settings = ["model", "protocol", "selection_split", "size_px"]
-    grouped = lines.groupby(settings)
+    grouped = lines.groupby(["model", "protocol", "selection_split", "size_px", "settings"])
     means = grouped.agg(
         test_auc=("test_auc", "mean"),
         worst_auc=("test_auc", "min"),
@@ -75,26 +75,27 @@ def by_model(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_category(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each category, a column for each model's test AUROC, and the best of them."""
+    """One line for each category, a column for each model's test AUROC (the highest of several settings), and the best
+    model."""
     lines = jobs(rows)
     if lines.empty:
         return lines
-    table = lines.pivot_table(
-        index=["dataset", "category", "protocol", "size_px"], columns="model", values="test_auc", dropna=False
-    )
-    table = table.dropna(how="all")
-    best = table.apply(lambda line: line.idxmax() if line.notna().any() else None, axis=1)
-    return table.assign(best=best).reset_index()
+    table = lines.groupby(["dataset", "category", "protocol", "size_px", "model"]).test_auc.max().unstack("model")
+    best = [line.idxmax() if line.notna().any() else None for _, line in table.iterrows()]
+    return table.assign(best=best).reset_index().rename_axis(columns=None)
 
 
 def query(sql: str, tables: dict[str, pa.Table]) -> pd.DataFrame:
-    """Runs `sql` over the tables leaderboard, trials and scores. Raises InputError that repeats DuckDB's reason in one line."""
+    """Runs `sql` over the tables leaderboard, trials and scores. Raises InputError with DuckDB's reason."""
     connection = duckdb.connect(config={"enable_external_access": "false", "autoinstall_known_extensions": "false"})
     try:
         for name, table in tables.items():
             connection.register(name, table)
         connection.execute("SET lock_configuration = true")
-        return connection.execute(sql).df()
+        result = connection.execute(sql)
+        if result is None:
+            raise InputError(f"--sql {sql!r} holds no query; try 'SELECT * FROM leaderboard'.")
+        return result.df()
     except duckdb.Error as error:
         raise InputError(f"--sql: {str(error).splitlines()[0]} (tables: {', '.join(tables)})") from None
     finally:
@@ -110,7 +111,7 @@ def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def render(lines: pd.DataFrame, format: str) -> str:
-    """The lines as JSON, CSV or a Markdown table, every column and full precision but in Markdown, which is for reading."""
+    """The lines as JSON, CSV or a Markdown table, in full but for Markdown, which is for reading."""
     if format == "json":
         return json.dumps(json.loads(lines.to_json(orient="records", double_precision=15)), indent=2)
     if format == "csv":
@@ -131,12 +132,10 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
             _interval(low, high) for low, high in zip(table.test_auc_low, table.test_auc_high, strict=True)
         ]
     if set(COLUMNS) <= set(table.columns):
-        shown = [name for name in COLUMNS if name not in ("seeds", "status") or table[name].nunique() > 1]
+        shown = [name for name in COLUMNS if name not in ("seeds", "settings", "status") or table[name].nunique() > 1]
         table = table[shown]
     else:
-        table = table[
-            [c for c in table.columns if c not in ("protocol", "selection_split", "size_px") or table[c].nunique() > 1]
-        ]
+        table = table[[name for name in table.columns if name not in CIRCUMSTANCES or table[name].nunique() > 1]]
     return table.rename(columns={"interval": "95 % interval"}).map(_short)
 
 
@@ -158,13 +157,13 @@ def caption(rows: pd.DataFrame) -> str:
 
 
 FIGURES = (
-    "test_auc", "test_auc_low", "test_auc_high", "val_auc", "accuracy", "precision", "recall", "f1", "average_precision",
-    "pixel_auroc", "au_pro",
+    "test_auc", "test_auc_low", "test_auc_high", "val_auc", "accuracy", "precision", "recall", "f1",
+    "average_precision", "pixel_auroc", "au_pro",
 )  # fmt: skip
 
 
 def _ranked(lines: pd.DataFrame, within: Sequence[str]) -> pd.DataFrame:
-    """Adds `rank` by test AUROC among the lines that agree in `within`; equal figures share a rank, failures have none."""
+    """Adds `rank` by test AUROC among lines that agree in `within`; equal figures share one, failures have none."""
     order = {name: place for place, name in enumerate(PROTOCOLS)}
     lines["rank"] = lines.groupby(list(within)).test_auc.rank(ascending=False, method="min").astype("Int64")
     keys = [*within, "rank", "model"]

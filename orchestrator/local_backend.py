@@ -34,7 +34,8 @@ class LocalBackend:
             )
         if (execution.gpus_per_trial or 0) > torch.cuda.device_count():
             raise InputError(
-                f"--gpus-per-trial {execution.gpus_per_trial:g}: this machine has {torch.cuda.device_count()} GPUs. Ask for 0."
+                f"--gpus-per-trial {execution.gpus_per_trial:g}: this machine has "
+                f"{torch.cuda.device_count()} GPUs. Ask for 0."
             )
         self.screen = sys.stdout
         self.cpus = execution.cpus_per_trial

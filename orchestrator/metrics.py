@@ -1,4 +1,5 @@
-"""Scores, labels and masks -> figures. Pure. Label 1 is defective; a higher score is more anomalous. A figure that is undefined is None."""
+"""Scores, labels and masks -> figures. Pure. Label 1 is defective; a higher score is more anomalous. A figure that is
+undefined is None."""
 
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
 
 
 def best_f1_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold (flag where score >= it) of the highest F1, midway between two neighbouring scores; the lowest among equals."""
+    """The threshold (flag where score >= it) of the highest F1, midway between two neighbouring scores; the lowest
+    among equals."""
     cuts = np.unique(scores)
     middles = np.concatenate([cuts[:1], (cuts[:-1] + cuts[1:]) / 2])
     flagged = scores[None, :] >= middles[:, None]
@@ -69,9 +71,11 @@ def pixel_auroc(masks: np.ndarray, maps: np.ndarray) -> float | None:
 
 
 def au_pro(masks: np.ndarray, maps: np.ndarray, max_fpr: float = 0.3) -> float | None:
-    """Area under the per-region-overlap curve up to `max_fpr`, normalised to [0, 1] (Bergmann et al. 2021, MVTec AD, section 5.2).
+    """Area under the per-region-overlap curve up to `max_fpr`, normalised to [0, 1] (Bergmann et al. 2021, MVTec AD,
+    section 5.2).
 
-    Each 8-connected region of ground truth counts alike, however small; false positives are counted over all normal pixels.
+    Each 8-connected region of ground truth counts alike, however small; false positives are counted over all normal
+    pixels.
     """
     masks = masks.astype(bool)
     if not masks.any() or masks.all() or not np.isfinite(maps).all():
@@ -86,7 +90,8 @@ def au_pro(masks: np.ndarray, maps: np.ndarray, max_fpr: float = 0.3) -> float |
     fpr, overlap = np.append(0.0, fpr[last]), np.append(0.0, overlap[last])
     grid = fpr <= max_fpr
     at_limit = np.interp(max_fpr, fpr, overlap)
-    return float(np.trapezoid(np.append(overlap[grid], at_limit), np.append(fpr[grid], max_fpr)) / max_fpr)
+    area = np.trapezoid(np.append(overlap[grid], at_limit), np.append(fpr[grid], max_fpr))
+    return min(1.0, float(area / max_fpr))  # rounding may pass 1
 
 
 def _region_weights(masks: np.ndarray) -> np.ndarray:

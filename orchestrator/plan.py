@@ -47,6 +47,7 @@ class Job:
     scheduler: str
     fixed: tuple[tuple[str, Any], ...]
     workers: int
+    settings: str  # hash of all choices but dataset, category, model and seed: rows that differ in it are not averaged
     config_hash: str
 
     @property
@@ -142,13 +143,8 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
     free = _without(SPACES[model], fixed)
     presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
     trials = experiment.trials if free else min(experiment.trials, presets)
-    description = {
+    settings = {
         "format": FORMAT,
-        "dataset": category.dataset,
-        "category": category.name,
-        "data": category.fingerprint,
-        "model": model,
-        "seed": seed,
         "fixed": fixed,
         "workers": workers,
         "parallel_trials": experiment.parallel_trials,
@@ -156,6 +152,14 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
             name: getattr(experiment, name)
             for name in ("protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler")
         },
+    }
+    description = {
+        "dataset": category.dataset,
+        "category": category.name,
+        "data": category.fingerprint,
+        "model": model,
+        "seed": seed,
+        **settings,
     }
     return Job(
         experiment=experiment.hash(),
@@ -172,6 +176,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         scheduler=experiment.scheduler,
         fixed=fixed,
         workers=workers,
+        settings=digest(settings)[:8],
         config_hash=digest(description),
     )
 

@@ -1,4 +1,4 @@
-"""Before anything runs: which categories there are, that their images can be read and split, and that our packages are our own."""
+"""Before anything runs: the categories there are, their images readable and enough to split, our packages our own."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 
 
 def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
-    """The categories that are asked for, in the order of the datasets. Raises InputError where data is not as expected."""
+    """The categories asked for, in the order of the datasets. Raises InputError where data is not as expected."""
     found = {name: _guard(DATASETS[name].find_categories, data_root) for name in experiment.dataset}
     known = [category for categories in found.values() for category in categories]
     for name in experiment.category:
@@ -33,7 +33,8 @@ def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
 
 
 def decode(categories: Sequence[Category], experiment: Experiment, execution: Execution) -> dict[Category, Images]:
-    """Decodes each category once and proves that it can be split. Raises InputError that names the file or the part that is short."""
+    """Decodes each category once and proves that it can be split. Raises InputError that names the file or the part
+    that is short."""
     decoded = {}
     for category in categories:
         images = _guard(
@@ -52,13 +53,14 @@ def decode(categories: Sequence[Category], experiment: Experiment, execution: Ex
 
 
 def check_packages() -> str:
-    """The one folder that our packages come from. Raises InputError where another package of the same name is in the way."""
+    """The one folder that our packages come from. Raises InputError where a namesake is in the way."""
     roots = {name: Path(importlib.util.find_spec(name).origin).resolve().parent.parent for name in PACKAGES}
     root = roots["orchestrator"]
     for name, other in roots.items():
         if other != root:
             raise InputError(
-                f"package {name!r} is taken from {other / name}, expected {root / name}: rename that folder, or set PYTHONSAFEPATH=1."
+                f"package {name!r} is taken from {other / name}, expected {root / name}: "
+                "rename that folder, or set PYTHONSAFEPATH=1."
             )
     return str(root)
 

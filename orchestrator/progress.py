@@ -19,7 +19,7 @@ class Progress:
 
     def __init__(self, sweep: Sweep, screen: TextIO, slots: int):
         plain = not screen.isatty() or bool(os.environ.get("CI")) or os.environ.get("TERM") == "dumb"
-        self.console = Console(file=screen, highlight=False, soft_wrap=plain)
+        self.console = Console(file=screen, highlight=False, markup=False, soft_wrap=plain)
         self.live = None if plain else Live(console=self.console, refresh_per_second=4, transient=True)
         self.sweep, self.slots = sweep, slots
         self.said_at = time.monotonic()
@@ -38,7 +38,7 @@ class Progress:
             self.live.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(text)
 
     def changed(self) -> None:
         self._say_finished_jobs()

@@ -1,4 +1,4 @@
-"""What made a row: identity, hyper-parameters, software, device, times; and one-line descriptions of what went wrong."""
+"""What made a row: identity, hyper-parameters, software, device, times; and what went wrong, in one line."""
 
 import functools
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from datasets.split import SELECTION_SPLITS
 from orchestrator.plan import Job
 
 
@@ -28,8 +29,10 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         "model": job.model,
         "seed": job.seed,
         "protocol": job.protocol,
+        "selection_split": SELECTION_SPLITS[job.protocol],
         "size_px": job.size_px,
         "batch": job.batch,
+        "settings": job.settings,
         "config_hash": job.config_hash,
         **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},
         **software(),

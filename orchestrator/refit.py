@@ -1,6 +1,7 @@
 """The refit: a job's best trial trained again, up to its best epoch, and measured once on the test part.
 
-The driver of the loop (Ray Train, or this process) saves checkpoints between epochs and hands the last one back after a failure.
+The driver of the loop (Ray Train, or this process) saves checkpoints between epochs and hands the last one back after
+a failure.
 """
 
 import dataclasses
@@ -66,7 +67,8 @@ def refit(
 ) -> Generator[tuple[int, Detector], None, tuple[Refitted, Detector]]:
     """Trains the winner again and yields (epochs done, detector) after each; returns its measurement and the detector.
 
-    `resume` is an earlier `resume_state`. With the trial's own seed and one worker, the weights are the trial's own (on CPU bit for bit).
+    `resume` is an earlier `resume_state`. With the trial's own seed and one worker, the weights are the trial's own (on
+    CPU bit for bit).
     """
     job, epochs = task.job, task.winner.best_epoch
     clock = Clock(device, gpu_share)
@@ -111,7 +113,8 @@ def refit(
 def measure(
     detector: Detector, job: Job, images: Images, data: Selection, device: torch.device
 ) -> tuple[dict[str, Any], list[ScoreRow]]:
-    """The figures of a trained detector: the threshold from the validation part, everything else from the test part, looked at here only."""
+    """The figures of a trained detector: the threshold from the validation part, everything else from the test part,
+    looked at here only."""
     val_scores, _ = fit.score(detector, data.val)
     threshold = metrics.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
@@ -160,7 +163,7 @@ def resume_state(detector: Detector, epochs: int) -> bytes:
 
 
 def checkpoint_files(detector: Detector, row: JobRow, job: Job) -> dict[str, bytes]:
-    """The deployable detector: network weights (loadable with weights_only=True) and, as JSON, how to build and use it."""
+    """The deployable detector: network weights (for weights_only=True) and, as JSON, how to build and use it."""
     weights = io.BytesIO()
     torch.save({name: network.state_dict() for name, network in detector.networks().items()}, weights)
     config = {

@@ -1,8 +1,8 @@
 """Rows, and where they live: the only file that knows the layout of an output folder.
 
-A trial, a finished job and a test image's score each leave rows in immutable Parquet files. A file is written aside, synced and
-renamed (one PUT on an object store), and its name is its rows' identity: a repeated write replaces, never doubles, and a reader
-sees whole files only. Any number of processes may write to one output at once, without a lock.
+A trial, a finished job and a test image's score each leave rows in immutable Parquet files. A file is written aside,
+synced and renamed (one PUT on an object store), and its name is its rows' identity: a repeated write replaces, never
+doubles, and a reader sees whole files only. Any number of processes may write to one output at once, without a lock.
 """
 
 import dataclasses
@@ -52,6 +52,7 @@ class Provenance:
     torch_version: str | None = None
     ray_version: str | None = None
     git_commit: str | None = None
+    settings: str  # hash of the choices that seeds, categories and models of one run share
     config_hash: str
     data_hash: str | None = None
     split_hash: str | None = None
@@ -121,7 +122,8 @@ class ScoreRow:
 
 
 MEASURED = frozenset(  # columns that differ between two runs of one experiment
-    "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes wall_s gpu_s started_at finished_at".split()
+    "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes".split()
+    + "wall_s gpu_s started_at finished_at".split()
 )
 ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[float]: pa.list_(pa.float64())}
 
@@ -152,13 +154,16 @@ def safe_name(text: str) -> str:
 class Output:
     """An output root: a local path, or a URI that pyarrow's file systems know (s3://, gs://, hdfs://).
 
-    Raises InputError where it cannot be written (only `create`) or holds no rows (only by the readers that need some).
+    Raises InputError where the URI is of no known kind, or (only `create`) where it cannot be written.
     """
 
     def __init__(self, root: str):
         self.root = root
         if "://" in root:
-            self.fs, self.base = pa.fs.FileSystem.from_uri(root)
+            try:
+                self.fs, self.base = pa.fs.FileSystem.from_uri(root)
+            except (ValueError, NotImplementedError, OSError) as error:
+                raise InputError(f"--output {root}: {_reason(error)}. A path, s3:// or gs:// is expected.") from None
         else:
             self.fs, self.base = pa.fs.LocalFileSystem(), str(Path(root).expanduser().absolute())
         self.is_local = isinstance(self.fs, pa.fs.LocalFileSystem)
@@ -295,5 +300,5 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error).splitlines()[0]
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]

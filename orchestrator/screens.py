@@ -107,11 +107,13 @@ def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
     trials = sum(job.trials for job in sweep.jobs)
     print(f"\n{len(sweep.jobs)} jobs, {trials} trials of at most {experiment.epochs} epochs at {experiment.size_px} px")
     print(
-        f"each trial holds {execution.cpus_per_trial} CPU core(s) and {gpus}; each refit {execution.workers_per_job} worker(s)"
+        f"each trial holds {execution.cpus_per_trial} CPU core(s) and {gpus}; "
+        f"each refit {execution.workers_per_job} worker(s)"
     )
     if known_s:
         print(
-            f"about {duration(known_s)} of training, from the step times of earlier rows of {execution.output}, over the slots"
+            f"about {duration(known_s)} of training, from the step times of earlier rows of {execution.output}, "
+            "over the slots"
         )
     print(f"experiment {experiment.hash()} · rows go to {execution.output}")
 

@@ -1,7 +1,8 @@
 """The search, as pure functions of rows: which parameters a trial tries, and how good it must be to go on.
 
-A job's trials 0, 1, ... are the model's presets, then Optuna's choices. Suggestion i sees the rows 0..i-k only (k trials of a job may run at
-once), so it is the same whatever finished first, on any number of slots, and after any restart: no sampler is kept alive or saved.
+A job's trials 0, 1, ... are the model's presets, then Optuna's choices. Suggestion i sees the rows 0..i-k only (k
+trials of a job may run at once), so it is the same whatever finished first, on any number of slots, and after any
+restart: no sampler is kept alive or saved.
 """
 
 import json
@@ -15,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.config import seed_of
-from orchestrator.results import COMPLETED, PRUNED, TrialRow
+from orchestrator.results import COMPLETED, FAILED, PRUNED, TrialRow
 
 Params = dict[str, float | int | str]
 GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on
@@ -50,16 +51,18 @@ def suggest(
 
 
 def bars(rows: Sequence[TrialRow], epochs: int, is_preset: bool, scheduler: str) -> dict[int, float]:
-    """Asynchronous successive halving (Li et al. 2020): {epoch: the least running-best validation AUROC to go on after it}.
+    """Asynchronous successive halving (Li et al. 2020): {epoch: the running-best validation AUROC needed to go on}.
 
-    A rung's bar is the (1 - 1/ETA) quantile of the visible rows' values there, as in Ray Tune's AsyncHyperBandScheduler. It is known when a
-    trial starts, so the trial carries it and stops itself. Presets run to the end: a tuned detector is never worse than known settings.
+    A rung's bar is the (1 - 1/ETA) quantile of the visible rows' values there, as in Ray Tune's
+    AsyncHyperBandScheduler. It is known when a trial starts, so the trial carries it and stops itself. Presets run to
+    the end: a tuned detector is never worse than known settings. Failed rows set no bar, so the first trial that does
+    not fail is never stopped, and every job with one such trial has a best.
     """
     if scheduler == "none" or is_preset:
         return {}
     found = {}
     for rung in rungs(epochs):
-        reached = [max(row.curve[:rung]) for row in rows if len(row.curve) >= rung]
+        reached = [max(row.curve[:rung]) for row in rows if row.status != FAILED and len(row.curve) >= rung]
         if reached:
             found[rung] = float(np.percentile(reached, (1 - 1 / ETA) * 100))
     return found
@@ -86,7 +89,8 @@ def _sampler(name: str, index: int, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow) -> optuna.trial.FrozenTrial:
-    """A stopped trial counts with the best value it reached: GPSampler learns from complete trials only, and must not return to bad regions."""
+    """A stopped trial counts with the best value it reached: GPSampler learns from complete trials only, and must not
+    return to bad regions."""
     tried = json.loads(row.params)
     scored = row.status in (COMPLETED, PRUNED) and row.val_auc is not None
     return create_trial(

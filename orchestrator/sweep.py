@@ -1,7 +1,8 @@
 """A sweep in progress: the rows so far in memory, each new one on disk first, and what follows from them.
 
-Both backends drive it the same way: ask for trials until there are none, record each row; a job whose search is over is refitted, and its
-row closes it. Nothing here is state that the rows do not hold, so a sweep that is killed and built again goes on where it stood.
+Both backends drive it the same way: ask for trials until there are none, record each row; a job whose search is over is
+refitted, and its row closes it. Nothing here is state that the rows do not hold, so a sweep that is killed and built
+again goes on where it stood.
 """
 
 import time
@@ -66,7 +67,8 @@ class Sweep:
     # -- the refits
 
     def next_refit(self) -> tuple[Job, RefitTask | None] | None:
-        """A job whose search is over and whose refit has not begun; its task is None if no trial completed. None: no such job now."""
+        """A job whose search is over and whose refit has not begun; its task is None if no trial completed. None: no
+        such job now."""
         for job in self.todo:
             if job.id in self.refitting or self.running[job.id]:
                 continue

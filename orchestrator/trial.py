@@ -1,4 +1,4 @@
-"""One trial: a task and its category's images -> epochs -> a Row. Whatever goes wrong in it is in the row, not raised."""
+"""One trial: a task and its category's images -> epochs -> a Row. What goes wrong in it is in the row, not raised."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ from orchestrator.results import COMPLETED, FAILED, PRUNED, TrialRow
 
 @dataclass(frozen=True)
 class Selection:
-    """What a trial may see of a category, on its device: images that train and images that choose. Never the test part."""
+    """What a trial may see of a category, on its device: images that train and that choose. Never the test part."""
 
     split: Split
     pixels: Tensor  # uint8 (N, H, W, C): on CPU the shared array itself, not a copy

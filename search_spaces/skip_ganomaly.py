@@ -15,9 +15,12 @@ SPACE: dict[str, BaseDistribution] = {
     "w_con": FloatDistribution(0.1, 200.0, log=True),
     # 1 and .2 are the presets; it pulls on the discriminator too, whose features collapse under a large one
     "w_lat": FloatDistribution(0.02, 10.0, log=True),
+    # the paper states no score formula; .9 is Skip-GANomaly's, at 1 D's features, which move while it trains, have no say
+    "score_w_pixel": FloatDistribution(0.5, 1.0),
 }
 
 PRESETS: dict[str, dict[str, float]] = {
-    "skip_ganomaly": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0},
-    "paper": {"lr": 2e-4, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2},
+    "skip_ganomaly": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 0.9},
+    "paper": {"lr": 2e-4, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2, "score_w_pixel": 0.9},
+    "pixel_score": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 1.0},
 }

@@ -1,14 +1,21 @@
 """What tests of several files share. The machine's cores go to the tests' processes, not to torch's threads."""
 
+import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import yaml
+
+from orchestrator import plan
+from orchestrator.config import Experiment
+from orchestrator.plan import Category, Job
+from orchestrator.results import COMPLETED, FAILED, JobRow, TrialRow
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +30,68 @@ def on_premises(checkout: Path) -> dict:
     command = re.search(r"^# +(sed .*cluster\.yaml) > onprem\.yaml$", (checkout / "cluster.yaml").read_text(), re.M)
     text = subprocess.run(command[1], shell=True, cwd=checkout, check=True, capture_output=True, text=True).stdout
     return yaml.safe_load(text)
+
+
+@pytest.fixture(scope="session")
+def make_job() -> Callable[..., Job]:
+    """One job; keywords are the Experiment's options, `category` a name or a Category, `workers` a refit's workers."""
+
+    def make(category: str | Category = "bottle", workers: int = 1, **options) -> Job:
+        if isinstance(category, str):
+            category = Category("mvtec_ad", category, "/data", images=292, train_images=209, fingerprint="f" * 64)
+        options = {"model": ("sa_skip_ganomaly",), **options}
+        (job,) = plan.jobs(Experiment(**options), [category], workers)
+        return job
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_trial() -> Callable[..., TrialRow]:
+    """The row that trial `index` of a job leaves behind, without the training."""
+
+    def make(job: Job, index: int, curve: list[float], status: str = COMPLETED, params: dict | None = None, **columns):
+        return TrialRow(
+            **_identity(job),
+            trial_id=job.trial_id(index),
+            index=index,
+            params=json.dumps(params or {}),
+            curve=curve,
+            epochs=len(curve),
+            val_auc=max(curve, default=None),
+            best_epoch=curve.index(max(curve)) + 1 if curve else None,
+            last_val_auc=curve[-1] if curve else None,
+            status=status,
+            error=f"ValueError: no luck in trial {index}" if status == FAILED else None,
+            **columns,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_job_row() -> Callable[..., JobRow]:
+    """The row that closes a job."""
+
+    def make(job: Job, test_auc: float | None = 0.9, status: str = COMPLETED, **columns) -> JobRow:
+        columns = {"trials": job.trials, "failed_trials": 0, "epochs": job.epochs, "val_auc": test_auc, **columns}
+        return JobRow(**_identity(job), test_auc=test_auc, status=status, **columns)
+
+    return make
+
+
+def _identity(job: Job) -> dict:
+    return {
+        "experiment": job.experiment,
+        "job_id": job.id,
+        "dataset": job.category.dataset,
+        "category": job.category.name,
+        "model": job.model,
+        "seed": job.seed,
+        "protocol": job.protocol,
+        "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.protocol],
+        "size_px": job.size_px,
+        "batch": job.batch,
+        "settings": job.settings,
+        "config_hash": job.config_hash,
+    }

@@ -53,6 +53,6 @@ def test_learning_rate_and_loss_weights_are_searched_on_log_scales(name):
 
 
 def test_presets_are_tried_in_the_stated_order():
-    assert list(PRESETS["sa_skip_ganomaly"]) == ["paper", "skip_ganomaly"]
-    assert list(PRESETS["skip_ganomaly"]) == ["skip_ganomaly", "paper"]
+    assert list(PRESETS["sa_skip_ganomaly"]) == ["paper", "skip_ganomaly", "pixel_score"]
+    assert list(PRESETS["skip_ganomaly"]) == ["skip_ganomaly", "paper", "pixel_score"]
     assert PRESETS["mean_image"] == {"default": {}}

@@ -33,8 +33,8 @@ def test_equation_3_is_the_mean_absolute_feature_difference():
 
 def test_equation_5_is_what_the_discriminator_minimises():
     assert losses.discriminator_adversarial(torch.tensor([0.0]), torch.tensor([0.0])).item() == pytest.approx(2 * LN2)
-    assert losses.discriminator_adversarial(torch.tensor([LN3]), torch.tensor([0.0])).item() == pytest.approx(
-        (LN4 - LN3) + LN2)  # -ln 3/4 - ln 1/2
+    assert losses.discriminator_adversarial(torch.tensor([LN3]), torch.tensor([LN3])).item() == pytest.approx(
+        (LN4 - LN3) + LN4)  # -ln 3/4 - ln(1 - 3/4)
 
 
 def test_the_generator_minimises_minus_the_log_of_the_belief_in_its_images():

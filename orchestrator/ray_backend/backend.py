@@ -44,7 +44,7 @@ class RayBackend:
 
 @contextlib.contextmanager
 def session(execution: Execution, log: Path) -> Iterator[RayBackend]:
-    """Connects for one run; what Ray writes goes to `log`. Raises InputError where no cluster answers, or it is too small."""
+    """Connects for one run; what Ray writes goes to `log`. Raises InputError if none answers, or too small."""
     with cluster.talk_goes_to(log) as screen:
         cluster.connect(execution)
         try:
@@ -58,6 +58,7 @@ def describe(execution: Execution) -> str:
     with session(execution, Path(tempfile.mkdtemp(), "driver.log")) as backend:
         have = ray.cluster_resources()
         return (
-            f"Ray {ray.__version__}, {len(ray.nodes())} nodes, {have.get('CPU', 0):g} cores, {have.get('GPU', 0):g} GPUs, "
+            f"Ray {ray.__version__}, {len(ray.nodes())} nodes, {have.get('CPU', 0):g} cores, "
+            f"{have.get('GPU', 0):g} GPUs, "
             f"{backend.slots} slots of {backend.resources.cpus:g} cores and {backend.resources.gpus:g} GPUs"
         )

@@ -17,7 +17,6 @@ from ray._private.utils import read_ray_address
 from orchestrator.config import Execution
 from orchestrator.errors import InputError
 
-
 CONNECT_S = 5.0
 
 
@@ -54,7 +53,7 @@ def connect(execution: Execution) -> None:
 
 
 def resources(execution: Execution) -> Resources:
-    """What a trial gets on the connected cluster. Raises InputError where more is asked than a cluster of fixed size has."""
+    """What a trial gets on the connected cluster. Raises InputError where a cluster of fixed size has less."""
     have = ray.cluster_resources()
     cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
     autoscaling = _autoscales()
@@ -76,7 +75,8 @@ def resources(execution: Execution) -> Resources:
 
 @contextlib.contextmanager
 def talk_goes_to(log: Path) -> Iterator[TextIO]:
-    """Sends all that this process and its libraries write to stdout and stderr to `log`; yields a stream that still reaches the screen."""
+    """Sends all that this process and its libraries write to stdout and stderr to `log`; yields a stream that still
+    reaches the screen."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -98,7 +98,8 @@ def talk_goes_to(log: Path) -> Iterator[TextIO]:
 def _check(what: str, asked: float, have: float, unit: str) -> None:
     if asked > have:
         raise InputError(
-            f"{what}: {asked:g} {unit}s are needed for one job, and the cluster has {have:g}. Ask for less, or add nodes."
+            f"{what}: {asked:g} {unit}s are needed for one job, and the cluster has {have:g}. "
+            "Ask for less, or add nodes."
         )
 
 

@@ -1,7 +1,8 @@
-"""The refits under Ray Train: one TorchTrainer for each finished search, several at once, each in a thread of the driver.
+"""The refits under Ray Train: one TorchTrainer for each finished search, several at once, each in a thread of the
+driver.
 
-A refit goes on from its last checkpoint after a failure. Rank 0 hands the measurement back as the training function's result, and the
-deployable weights as its last checkpoint.
+A refit goes on from its last checkpoint after a failure. Rank 0 hands the measurement back as the training function's
+result, and the deployable weights as its last checkpoint.
 """
 
 import dataclasses

@@ -1,7 +1,8 @@
 """The search under Ray Tune: one Tuner for all jobs on warm workers.
 
-Tune runs trials and nothing more. What to try next comes from the sweep (a pure function of rows), when to stop from the bars that each trial
-carries. A worker keeps torch, the CUDA context and its category's images from trial to trial; one `step` is one epoch.
+Tune runs trials and nothing more. What to try next comes from the sweep (a pure function of rows), when to stop from
+the bars that each trial carries. A worker keeps torch, the CUDA context and its category's images from trial to trial;
+one `step` is one epoch.
 """
 
 import os

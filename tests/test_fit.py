@@ -1,0 +1,186 @@
+"""The training loop: every image once an epoch, and the same weights however often it was interrupted."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.contract import Detector
+from model.skip_ganomaly import SkipGanomaly
+from orchestrator import fit
+
+CPU = torch.device("cpu")
+
+
+class Diary(Detector):
+    """Writes down the images that it is shown: the grey value of each, which the tests make its number."""
+
+    def __init__(self):
+        super().__init__(None, (3, 4, 4), CPU)
+        self.steps: list[list[int]] = []
+        self.progress: list[float] = []
+        self.draws: list[float] = []
+
+    def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
+        self.steps.append(((images[:, 0, 0, 0] + 1) * 127.5).round().int().tolist())
+        self.progress.append(progress)
+        self.draws.append(torch.rand(()).item())
+        return {"size": torch.tensor(float(len(images)))}
+
+    def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images.mean((1, 2, 3)), images.mean(1)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        return images
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {}
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return []
+
+
+def numbered(count: int, size_px: int = 4) -> Tensor:
+    """uint8 images (count, S, S, 3): image i is all i."""
+    return torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, size_px, size_px, 3)
+
+
+def shown(count: int, batch: int, epochs: int = 1, **how) -> Diary:
+    diary = Diary()
+    list(fit.fit(diary, numbered(count), torch.arange(count), epochs=epochs, batch=batch, seed=1, **how))
+    return diary
+
+
+# -- what an epoch shows
+
+
+@pytest.mark.parametrize(("count", "batch"), [(3, 16), (16, 16), (17, 16), (33, 16), (7, 1), (50, 7)])
+def test_every_image_is_used_once_an_epoch_and_no_remainder_is_dropped(count, batch):
+    for epoch in range(3):
+        steps = -(-count // batch)
+        of_epoch = shown(count, batch, epochs=3).steps[epoch * steps : (epoch + 1) * steps]
+        assert sorted(sum(of_epoch, [])) == list(range(count))
+        assert all(0 < len(step) <= batch for step in of_epoch)
+        assert max(map(len, of_epoch)) - min(map(len, of_epoch)) <= 1, "no batch is much smaller than another"
+
+
+def test_only_training_images_are_shown():
+    diary = Diary()
+    list(fit.fit(diary, numbered(10), torch.tensor([1, 4, 9]), epochs=1, batch=2, seed=0))
+    assert sorted(sum(diary.steps, [])) == [1, 4, 9]
+
+
+def test_the_order_is_another_in_every_epoch_and_for_every_seed():
+    one, other = shown(20, 20, epochs=2), Diary()
+    list(fit.fit(other, numbered(20), torch.arange(20), epochs=2, batch=20, seed=2))
+    assert len({tuple(step) for step in one.steps + other.steps}) == 4
+
+
+def test_progress_rises_from_zero_towards_one():
+    assert shown(4, 2, epochs=2).progress == [0, 0.25, 0.5, 0.75]
+    assert shown(4, 2, epochs=2, done=1).progress == [0.5, 0.75]
+
+
+def test_each_epoch_tells_its_number_mean_losses_and_images():
+    epochs = list(fit.fit(Diary(), numbered(5), torch.arange(5), epochs=2, batch=3, seed=0))
+    assert [(epoch.number, epoch.images, epoch.losses) for epoch in epochs] == [(1, 5, {"size": 2.5})] + [
+        (2, 5, {"size": 2.5})
+    ]
+
+
+def test_two_workers_part_every_batch_between_them():
+    alone = shown(21, 8, epochs=2)
+    first, second = (shown(21, 8, epochs=2, rank=rank, world=2) for rank in (0, 1))
+    for whole, left, right in zip(alone.steps, first.steps, second.steps, strict=True):
+        assert sorted(left + right) == sorted(whole)
+        assert abs(len(left) - len(right)) <= 1
+    assert set(first.draws).isdisjoint(second.draws), "each draws its own noise"
+
+
+def test_a_batch_of_fewer_images_than_workers_goes_to_all_of_them():
+    assert [shown(2, 8, rank=rank, world=3).steps for rank in range(3)] == [shown(2, 8).steps] * 3
+
+
+# -- the same weights
+
+
+def test_an_epoch_draws_its_randomness_from_the_seed_and_its_number_alone():
+    whole = shown(9, 3, epochs=3)
+    torch.rand(5)  # whatever was drawn before
+    resumed = shown(9, 3, epochs=3, done=1)
+    assert (resumed.steps, resumed.draws) == (whole.steps[3:], whole.draws[3:])
+    assert len(set(whole.draws)) == 9, "no epoch repeats another"
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8))
+
+
+def detector() -> SkipGanomaly:
+    torch.manual_seed(7)
+    return SkipGanomaly(SkipGanomaly.HParams(), (3, 32, 32), CPU)
+
+
+def train(model: SkipGanomaly, pixels: Tensor, epochs: int, seed: int = 3, done: int = 0, until: int | None = None):
+    for epoch in fit.fit(model, pixels, torch.arange(len(pixels)), epochs=epochs, batch=3, seed=seed, done=done):
+        if epoch.number == until:
+            break
+    return model
+
+
+def weights(model: SkipGanomaly) -> list[Tensor]:
+    return [tensor for network in model.networks().values() for tensor in network.state_dict().values()]
+
+
+def equal(one: SkipGanomaly, other: SkipGanomaly) -> bool:
+    return all(map(torch.equal, weights(one), weights(other)))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(pixels) -> SkipGanomaly:
+    return train(detector(), pixels, epochs=3)
+
+
+def test_one_seed_gives_one_set_of_weights(pixels, uninterrupted):
+    torch.rand(5)  # whatever was drawn before
+    assert equal(train(detector(), pixels, epochs=3), uninterrupted)
+
+
+def test_another_seed_gives_other_weights(pixels, uninterrupted):
+    assert not equal(train(detector(), pixels, epochs=3, seed=4), uninterrupted)
+
+
+@pytest.mark.parametrize("interrupted_after", [1, 2])
+def test_training_that_is_resumed_ends_at_the_same_weights_bit_for_bit(interrupted_after, pixels, uninterrupted):
+    state = copy.deepcopy(train(detector(), pixels, epochs=3, until=interrupted_after).state_dict())
+    resumed = SkipGanomaly(SkipGanomaly.HParams(), (3, 32, 32), CPU)  # other initial weights
+    resumed.load_state_dict(state)
+    torch.rand(5)
+    assert not equal(resumed, uninterrupted)
+    assert equal(train(resumed, pixels, epochs=3, done=interrupted_after), uninterrupted)
+
+
+# -- images
+
+
+def test_pixels_become_channels_first_in_minus_one_to_one():
+    pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)  # (1, 1, 1, 3)
+    assert fit.normalise(pixels).shape == (1, 3, 1, 1)
+    torch.testing.assert_close(fit.normalise(pixels).flatten(), torch.tensor([-1.0, -0.6, 1.0]))
+    assert pixels.flatten().tolist() == [0, 51, 255], "the shared images are untouched"
+
+
+def test_on_cpu_the_shared_array_is_not_copied_even_if_it_may_only_be_read():
+    array = np.zeros((2, 4, 4, 3), np.uint8)
+    array.flags.writeable = False
+    assert fit.to_device(array, CPU).data_ptr() == array.ctypes.data
+
+
+def test_scores_come_in_order_whatever_the_chunks():
+    count = 2 * fit.SCORE_BATCH + 3
+    scores, maps = fit.score(Diary(), numbered(count))
+    assert scores.shape == (count,) and maps.shape == (count, 4, 4) and scores.dtype == np.float64
+    np.testing.assert_allclose((scores + 1) * 127.5, np.arange(count), atol=1e-4)

@@ -1,0 +1,204 @@
+"""Jobs are their descriptions; what runs next follows from the rows, so any order of finishing gives the same."""
+
+import dataclasses
+import random
+
+import pytest
+
+from orchestrator import plan
+from orchestrator.config import Experiment
+from orchestrator.plan import Category
+from orchestrator.results import FAILED
+from search_spaces.catalog import PRESETS
+
+BOTTLE = Category("mvtec_ad", "bottle", "/data", images=292, train_images=209, fingerprint="f" * 64)
+CHANGED = {  # every field of a job that decides its rows, with another value
+    "seed": {"seed": (1,)},
+    "model": {"model": ("skip_ganomaly",)},
+    "protocol": {"protocol": "paper"},
+    "size_px": {"size_px": 128},
+    "fit": {"fit": "stretch"},
+    "epochs": {"epochs": 21},
+    "batch": {"batch": 17},
+    "sampler": {"sampler": "tpe"},
+    "scheduler": {"scheduler": "none"},
+    "parallel trials": {"parallel_trials": 2},
+    "fixed parameter": {"set": ("lr=0.001",)},
+    "another fixed value": {"set": ("lr=0.002",)},
+    "workers": {"workers": 2},
+    "category": {"category": dataclasses.replace(BOTTLE, name="cable")},
+    "dataset": {"category": dataclasses.replace(BOTTLE, dataset="folder")},
+    "data": {"category": dataclasses.replace(BOTTLE, fingerprint="e" * 64)},
+}
+
+
+# -- jobs
+
+
+def test_jobs_are_every_model_on_every_category_with_every_seed():
+    cable = dataclasses.replace(BOTTLE, name="cable")
+    experiment = Experiment(model=("sa_skip_ganomaly", "mean_image"), seed=(0, 1))
+    found = [(job.seed, job.category.name, job.model) for job in plan.jobs(experiment, [BOTTLE, cable], 1)]
+    assert found == [
+        (seed, category, model)
+        for seed in (0, 1)
+        for category in ("bottle", "cable")
+        for model in ("sa_skip_ganomaly", "mean_image")
+    ]
+
+
+def test_an_id_and_a_seed_are_the_same_on_every_machine_and_in_every_year(make_job):
+    """Written down once. If this fails, finished work of every user is forgotten: raise plan.FORMAT on purpose."""
+    job = make_job()
+    assert job.id == "bottle-sa_skip_ganomaly-s0-3b9bdd00f4"
+    assert job.trial_id(7) == "bottle-sa_skip_ganomaly-s0-3b9bdd00f4-t0007"
+    assert plan.trial_task(job, 0, {}, 1).seed == 664765065
+
+
+def test_everything_that_decides_a_row_changes_the_id(make_job):
+    ids = {name: make_job(**change).id for name, change in CHANGED.items()}
+    assert len({make_job().id, *ids.values()}) == len(CHANGED) + 1
+
+
+def test_the_number_of_trials_and_the_place_of_the_data_do_not(make_job):
+    assert make_job(trials=50).id == make_job().id
+    assert make_job(category=dataclasses.replace(BOTTLE, root="/elsewhere")).id == make_job().id
+
+
+def test_settings_are_what_seeds_and_categories_of_one_run_share(make_job):
+    shared = {"seed", "model", "category", "dataset", "data"}
+    for name, change in CHANGED.items():
+        assert (make_job(**change).settings == make_job().settings) == (name in shared), name
+
+
+def test_a_name_with_any_characters_is_one_path_segment(make_job):
+    job_id = make_job("../a b/ü").id
+    assert "/" not in job_id and " " not in job_id and not job_id.startswith(".") and job_id.isascii()
+    assert make_job("ü").id != make_job("ö").id
+
+
+def test_seeds_of_trials_differ_between_trials_and_jobs(make_job):
+    tasks = [plan.trial_task(make_job(seed=(seed,)), index, {}, 9) for seed in (0, 1) for index in range(5)]
+    assert len({task.seed for task in tasks}) == 10
+
+
+# -- spaces
+
+
+def test_the_control_has_one_trial_since_it_has_nothing_to_search(make_job):
+    assert make_job(model=("mean_image",), trials=20).trials == 1
+
+
+def test_a_fixed_parameter_leaves_the_space_and_is_in_every_trial(make_job, make_trial):
+    job = make_job(set=("lr=0.001",))
+    assert sorted(job.space) == ["w_adv", "w_con", "w_lat"]
+    done = {}
+    for index in range(4):
+        task = plan.trial_task(job, index, done, 1)
+        assert dict(task.params)["lr"] == 0.001 and len(dict(task.params)) == 4
+        done[index] = make_trial(job, index, [0.5], params=dict(task.params))
+
+
+def test_where_all_is_fixed_one_trial_is_left(make_job):
+    job = make_job(set=("lr=0.001", "w_adv=1", "w_con=1", "w_lat=1"), trials=20)
+    assert job.trials == 1 and job.space == {} and len(job.presets) == 1
+
+
+def test_presets_that_a_fixed_parameter_makes_equal_are_tried_once(make_job):
+    job = make_job(set=("w_adv=1", "w_con=1", "w_lat=1"))
+    assert len(PRESETS["sa_skip_ganomaly"]) > 1 and list(job.presets.values()) == [{"lr": 2e-4}]
+    assert job.trials == Experiment().trials
+
+
+# -- what runs next
+
+
+def test_as_few_trials_of_a_job_at_a_time_as_keep_the_slots_busy():
+    assert plan.parallel_trials(Experiment(), job_count=8, slots=2) == 1
+    assert plan.parallel_trials(Experiment(), job_count=2, slots=5) == 3
+    assert plan.parallel_trials(Experiment(parallel_trials=4), job_count=8, slots=2) == 4
+
+
+def test_the_longest_remaining_work_goes_first(make_job, make_trial):
+    short, long = make_job(), make_job(category=dataclasses.replace(BOTTLE, name="cable", train_images=300))
+    rows = {short.id: {}, long.id: {}}
+    assert plan.next_trial([short, long], rows, {}, 1).job == long
+    rows[long.id] = {index: make_trial(long, index, [0.5], params=PRESETS[long.model]["paper"]) for index in range(4)}
+    assert plan.next_trial([short, long], rows, {}, 1).job == short, "4 x 300 images are left, and 8 x 209"
+    assert plan.next_trial([short, long], rows, {short.id: {0}}, 1).job == long, "the other waits for its row"
+
+
+def test_a_trial_under_way_is_no_longer_remaining_work(make_job):
+    jobs = [make_job(seed=(0,)), make_job(seed=(1,))]
+    assert plan.next_trial(jobs, {}, {jobs[0].id: {0}}, 2).job == jobs[1]
+
+
+def test_among_equals_the_first_job_goes_first(make_job):
+    jobs = [make_job(seed=(seed,)) for seed in (3, 1, 2)]
+    assert plan.next_trial(jobs, {}, {}, 1).job.seed == 3
+
+
+def test_no_more_trials_of_a_job_at_a_time_than_allowed(make_job):
+    job = make_job(trials=6)
+    running = {job.id: set()}
+    while task := plan.next_trial([job], {}, running, 3):
+        running[job.id].add(task.index)
+    assert running[job.id] == {0, 1, 2}
+
+
+def test_a_row_that_is_missing_in_the_middle_is_run_first(make_job, make_trial):
+    job = make_job()
+    rows = {job.id: {i: make_trial(job, i, [0.5], params=PRESETS[job.model]["paper"]) for i in (0, 1, 3)}}
+    assert plan.next_trial([job], rows, {}, 1).index == 2
+
+
+def sweep_in_some_order(jobs, make_trial, slots: int, parallel_trials: int, order: random.Random) -> set:
+    """Every (job, index, parameters, bars) of a sweep on `slots`, trials ending in any order, one restart included."""
+    rows, running, started = {job.id: {} for job in jobs}, {}, {}
+    restart_after = order.randrange(1, sum(job.trials for job in jobs))
+    while True:
+        while len(running) < slots:
+            busy = {job.id: {task.index for task in running.values() if task.job == job} for job in jobs}
+            task = plan.next_trial(jobs, rows, busy, parallel_trials)
+            if task is None:
+                break
+            key = task.job.trial_id(task.index)
+            running[key] = started[key] = task
+        if not running:
+            return {(key, task.params, task.bars) for key, task in started.items()}
+        task = running.pop(order.choice(sorted(running)))
+        value = 1 - abs(dict(task.params)["lr"] * 1e3 - 1) / 3
+        row = make_trial(task.job, task.index, [value] * task.job.epochs, params=dict(task.params))
+        rows[task.job.id][task.index] = row
+        if sum(map(len, rows.values())) == restart_after:
+            running.clear()
+
+
+@pytest.mark.parametrize("parallel_trials", [1, 2, 3])
+def test_every_order_of_finishing_on_any_number_of_slots_gives_the_same_trials(parallel_trials, make_job, make_trial):
+    """With random choices after the presets, so that hundreds of orders can be tried; the next test has the model."""
+    jobs = [make_job(sampler="random", seed=(0,), trials=7), make_job("cable", sampler="random", trials=4, epochs=9)]
+    expected = sweep_in_some_order(jobs, make_trial, 1, parallel_trials, random.Random(0))
+    assert len(expected) == 11
+    for seed in range(40):
+        for slots in (1, 2, 4):
+            assert sweep_in_some_order(jobs, make_trial, slots, parallel_trials, random.Random(seed)) == expected
+
+
+def test_so_it_does_with_a_model_of_the_rows(make_job, make_trial):
+    job = make_job(sampler="tpe", trials=12)
+    expected = sweep_in_some_order([job], make_trial, 1, 3, random.Random(0))
+    for seed in range(3):
+        assert sweep_in_some_order([job], make_trial, 3, 3, random.Random(seed)) == expected
+
+
+# -- finished
+
+
+def test_finished_is_a_completed_row_of_enough_trials(make_job, make_job_row):
+    job = make_job(trials=8)
+    assert not plan.finished(job, None)
+    assert plan.finished(job, make_job_row(job, trials=8))
+    assert plan.finished(job, make_job_row(job, trials=20)), "fewer are asked for than there are"
+    assert not plan.finished(job, make_job_row(job, trials=7)), "more are asked for"
+    assert not plan.finished(job, make_job_row(job, None, status=FAILED))

@@ -1,0 +1,257 @@
+"""Rows on disk: every row comes back as it was, once, whole, and inside the output folder."""
+
+import dataclasses
+import json
+import math
+import threading
+
+import pyarrow.parquet as pq
+import pytest
+
+from orchestrator import results
+from orchestrator.errors import InputError
+from orchestrator.results import FAILED, JobRow, Output, ScoreRow, TrialRow
+
+LEADERBOARD = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, trials, failed_trials,
+    val_auc, test_auc, test_auc_low, test_auc_high, accuracy, precision, recall, f1, threshold, average_precision,
+    pixel_auroc, au_pro, lr, w_adv, w_con, w_lat, params, size_px, epochs, train_images, val_images, test_images,
+    wall_s, gpu_s, images_per_s, peak_memory_bytes, device, torch_version, ray_version, git_commit, config_hash,
+    data_hash, split_hash, started_at, finished_at, checkpoint, status, error"""
+TRIALS = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, params, val_auc,
+    last_val_auc, best_epoch, curve, losses, status, error, config_hash, data_hash, split_hash"""
+
+
+@pytest.fixture(params=["path", "file URI", "object store"])
+def output(request, tmp_path) -> Output:
+    """The three kinds of roots: a local folder, the same as a URI, and a file system that only has whole writes."""
+    root = {"path": str(tmp_path / "out"), "file URI": f"file://{tmp_path}/out", "object store": "mock://bucket/out"}
+    return Output(root[request.param]).create()
+
+
+def files(output: Output) -> list[str]:
+    """Paths of all files, relative to the root."""
+    found = output.fs.get_file_info(results.pa.fs.FileSelector(output.base, recursive=True))
+    return sorted(info.path.removeprefix(output.base + "/") for info in found if info.is_file)
+
+
+def score_row(job, path="test/good/000.png", **columns) -> ScoreRow:
+    identity = {"job_id": job.id, "dataset": "mvtec_ad", "category": job.category.name, "model": job.model, "seed": 0}
+    return ScoreRow(**{**identity, "path": path, "label": 0, "defect": "good", "score": 0.25, **columns})
+
+
+# -- columns
+
+
+def test_tables_have_the_columns_that_the_design_names():
+    assert {name.strip() for name in LEADERBOARD.split(",")} <= set(results.arrow_schema(JobRow).names)
+    assert {name.strip() for name in TRIALS.split(",")} <= set(results.arrow_schema(TrialRow).names)
+    assert results.arrow_schema(ScoreRow).names[5:] == ["path", "label", "defect", "score"]
+
+
+def test_a_column_may_be_empty_where_its_row_may_be_none_and_only_there():
+    schema = results.arrow_schema(JobRow)
+    assert schema.field("test_auc").nullable and schema.field("error").nullable
+    assert not schema.field("job_id").nullable and not schema.field("status").nullable
+
+
+def test_measured_columns_exist():
+    assert set(results.arrow_schema(JobRow).names) >= results.MEASURED
+
+
+# -- round trips
+
+
+def test_every_row_comes_back_as_it_was(output, make_job, make_trial, make_job_row):
+    job = make_job()
+    done = make_trial(job, 0, [0.5, 0.75], params={"lr": 2e-4}, lr=2e-4, preset="paper", losses='{"rec": 0.1}')
+    failed = make_trial(job, 1, [], status=FAILED)
+    row = make_job_row(job, test_auc=0.9, threshold=math.pi, checkpoint="checkpoints/x", device="cpu x1")
+    scores = [score_row(job), score_row(job, "test/crack/000.png", label=1, defect="crack", score=1e-300)]
+    output.write_trial(done)
+    output.write_trial(failed)
+    output.write_scores(row, scores)
+    output.write_job(row)
+    assert output.trials() == [done, failed]
+    assert output.jobs() == [row]
+    assert output.table("scores").to_pylist() == [dataclasses.asdict(score) for score in scores]
+
+
+def test_a_failed_jobs_row_comes_back_too(output, make_job, make_job_row):
+    row = make_job_row(make_job(), None, status=FAILED, error="ValueError: lr is 'ö'\nsecond line", epochs=0)
+    output.write_job(row)
+    assert output.jobs() == [row] and output.jobs()[0].val_auc is None
+
+
+def test_an_output_without_rows_has_empty_tables(output):
+    assert output.trials() == [] and output.jobs() == []
+    assert output.table("leaderboard").schema == results.arrow_schema(JobRow)
+
+
+def test_rows_travel_as_json(make_job, make_trial):
+    row = make_trial(make_job(), 0, [0.1, 0.2], params={"lr": 0.1})
+    assert results.from_json(TrialRow, results.to_json(row)) == row
+
+
+# -- identity
+
+
+def test_a_row_written_again_replaces_the_first(output, make_job, make_trial, make_job_row):
+    job = make_job()
+    for value in (0.5, 0.6):
+        output.write_trial(make_trial(job, 0, [value]))
+        output.write_scores(make_job_row(job), [score_row(job, score=value)] * 2)
+        output.write_job(make_job_row(job, value))
+    assert [row.val_auc for row in output.trials()] == [0.6]
+    assert [row.test_auc for row in output.jobs()] == [0.6]
+    assert output.table("scores")["score"].to_pylist() == [0.6, 0.6]
+    assert len(files(output)) == 3
+
+
+def test_an_id_that_lies_in_two_files_is_read_once(output, make_job, make_trial):
+    """As after a merge of small files that was cut short."""
+    row = make_trial(make_job(), 0, [0.5])
+    output.write_trial(row)
+    (path,) = files(output)
+    output.fs.copy_file(output.path(path), output.path(path.replace(row.trial_id, "merged")))
+    assert output.trials() == [row]
+
+
+def test_files_lie_where_the_design_says(output, make_job, make_trial, make_job_row):
+    job = make_job()
+    output.write_trial(make_trial(job, 3, [0.5]))
+    output.write_job(make_job_row(job))
+    assert output.write_checkpoint(job.id, {"weights.pt": b"w"}) == f"checkpoints/{job.id}"
+    place = "dataset=mvtec_ad/category=bottle/model=sa_skip_ganomaly"
+    assert files(output) == [
+        f"checkpoints/{job.id}/weights.pt",
+        f"leaderboard/{place}/{job.id}.parquet",
+        f"trials/{place}/{job.id}-t0003.parquet",
+    ]
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "..", ".", "a b", "schräg/größe", "=x=", "%2e%2e", "c:\\d", "名"])
+def test_names_of_any_characters_stay_inside_the_output(name, tmp_path, make_job, make_trial, make_job_row):
+    output = Output(str(tmp_path / "deep" / "out"))
+    job = make_job(name)
+    output.write_trial(make_trial(job, 0, [0.5]))
+    output.write_job(make_job_row(job))
+    output.write_scores(make_job_row(job), [score_row(job)])
+    output.write_checkpoint(job.id, {"weights.pt": b"w"})
+    assert [row.category for row in output.trials()] == [name]
+    everything = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(everything) == 4
+    assert all(path.relative_to(output.base).parts[0] in ("trials", "leaderboard", "scores", "checkpoints")
+               for path in everything)  # fmt: skip
+    assert {len(path.relative_to(output.base).parts) for path in everything} == {3, 5}, "a name is one folder"
+
+
+def test_safe_names():
+    assert results.safe_name("a/b c-..d_ü=1") == "a_b_c-..d__=1"
+    assert results.safe_name("../..") == "_" == results.safe_name("ü")
+
+
+# -- whole files only
+
+
+def test_a_torn_file_beside_is_not_read(tmp_path, make_job, make_trial):
+    output = Output(str(tmp_path))
+    row = make_trial(make_job(), 0, [0.5])
+    output.write_trial(row)
+    (path,) = tmp_path.rglob("*.parquet")
+    (path.parent / f".{path.name}.0123.tmp").write_bytes(path.read_bytes()[:100])
+    (path.parent / f".{path.name}").write_bytes(b"PAR1")
+    assert output.trials() == [row]
+
+
+def test_a_write_that_fails_leaves_the_old_row_and_no_rubbish(tmp_path, make_job, make_trial):
+    output = Output(str(tmp_path))
+    output.write_trial(make_trial(make_job(), 0, [0.5]))
+    (path,) = tmp_path.rglob("*.parquet")
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        output._write(str(path), "not bytes")
+    assert path.read_bytes() == before
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_many_writers_and_a_reader_never_meet_half_a_file(tmp_path, make_job, make_trial):
+    job, over, seen = make_job(), threading.Event(), []
+
+    def read():
+        while not over.is_set():
+            seen.append([row.val_auc for row in Output(str(tmp_path)).trials()])
+
+    def write(values):
+        for value in values:
+            Output(str(tmp_path)).write_trial(make_trial(job, 0, [value] * 50))
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=([0.1 * k] * 15,)) for k in (1, 2)]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    over.set()
+    reader.join()
+    assert seen and all(row in ([], [0.1], [0.2]) for row in seen)
+
+
+# -- where nothing can be written or read
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_an_output_that_cannot_be_written_is_one_line(prefix, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError) as caught:
+        Output(f"{prefix}{tmp_path}/file/out").create()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"--output {prefix}{tmp_path}/file/out cannot be written")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("root", ["ftp://host/out", "foo://x", "file:// a b"])
+def test_a_uri_of_no_known_kind_is_one_line(root):
+    with pytest.raises(InputError) as caught:
+        Output(root)
+    (line,) = str(caught.value).splitlines()
+    assert root in line and "expected" in line
+
+
+def test_reading_below_a_file_finds_no_rows(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for root in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / "none"):
+        assert Output(str(root)).jobs() == []
+
+
+def test_proving_that_it_can_be_written_leaves_nothing_but_the_folder(tmp_path):
+    Output(str(tmp_path / "a" / "out")).create()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "out"]
+
+
+# -- what else an output keeps
+
+
+def test_a_jobs_traces_are_removed_and_no_other_jobs(output, make_job, make_trial, make_job_row):
+    gone, kept = make_job(seed=(1,)), make_job(seed=(11,))
+    for job in (gone, kept):
+        output.write_trial(make_trial(job, 0, [0.5]))
+        output.write_scores(make_job_row(job), [score_row(job)])
+        output.write_job(make_job_row(job))
+        output.write_checkpoint(job.id, {"weights.pt": b"w"})
+    output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
+    assert len(files(output)) == 4 and not any(gone.id in path for path in files(output))
+    assert [row.job_id for row in output.jobs()] == [kept.id]
+    output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
+
+
+def test_an_experiments_description_is_kept(output):
+    assert output.read_experiment("abc") is None
+    output.write_experiment("abc", {"parallel_trials": 2})
+    assert output.read_experiment("abc") == {"parallel_trials": 2}
+
+
+def test_anyone_can_read_the_rows_with_plain_parquet(tmp_path, make_job, make_job_row):
+    Output(str(tmp_path)).write_job(make_job_row(make_job("a b"), 0.75))
+    table = pq.read_table(tmp_path / "leaderboard", partitioning=None)
+    assert table["category"].to_pylist() == ["a b"] and table["test_auc"].to_pylist() == [0.75]
+    assert json.loads(table["params"][0].as_py()) == {}

@@ -1,0 +1,240 @@
+"""A sweep is its rows: built again on what lies on disk, it does what is left, and nothing twice."""
+
+import pytest
+
+from orchestrator.plan import Job
+from orchestrator.refit import Refitted
+from orchestrator.results import COMPLETED, FAILED, PRUNED, Output, ScoreRow
+from orchestrator.sweep import Sweep
+
+FOREVER = float("inf")
+
+
+@pytest.fixture
+def output(tmp_path) -> Output:
+    return Output(str(tmp_path))
+
+
+@pytest.fixture
+def begin(output):
+    """A sweep of these jobs on what the output holds, ready to go."""
+
+    def build(*jobs: Job, parallel_trials: int = 1, time_budget_s: float = FOREVER, on_change=lambda: None) -> Sweep:
+        sweep = Sweep(jobs, output, on_change)
+        sweep.begin(parallel_trials, time_budget_s)
+        return sweep
+
+    return build
+
+
+@pytest.fixture
+def search(make_trial):
+    """Runs up to `limit` trials, each a row of constant AUROC (by index, or one for all); returns the indices run."""
+
+    def run(sweep: Sweep, limit=100, value=lambda index: 0.5 + index / 100, status=COMPLETED) -> list[int]:
+        indices = []
+        while len(indices) < limit and (task := sweep.next_trial()):
+            curve = [] if status == FAILED else [value(task.index)] * task.job.epochs
+            sweep.record(task, make_trial(task.job, task.index, curve, status=status, params=dict(task.params)))
+            indices.append(task.index)
+        return indices
+
+    return run
+
+
+@pytest.fixture
+def refit(make_job_row):
+    """Closes every job that is ready, as a backend does; returns the winners' indices."""
+
+    def run(sweep: Sweep) -> list[int | None]:
+        winners = []
+        while found := sweep.next_refit():
+            job, task = found
+            if task is None:
+                sweep.fail(job)
+                winners.append(None)
+                continue
+            identity = {"job_id": job.id, "dataset": "mvtec_ad", "category": job.category.name, "model": job.model}
+            score = ScoreRow(**identity, seed=job.seed, path="test/good/000.png", label=0, defect="good", score=0.5)
+            row = make_job_row(job, 0.9, trials=task.trials, best_trial=task.winner.trial_id)
+            sweep.close(Refitted(row, [score]))
+            winners.append(task.winner.index)
+        return winners
+
+    return run
+
+
+def test_a_job_is_searched_refitted_and_closed(begin, search, refit, output, make_job):
+    job = make_job(trials=4)
+    sweep = begin(job)
+    assert sweep.next_refit() is None and not sweep.is_over() and not sweep.all_handed_out()
+    assert search(sweep) == [0, 1, 2, 3]
+    assert sweep.all_handed_out() and not sweep.is_over()
+    assert refit(sweep) == [3], "the best"
+    assert sweep.next_refit() is None and sweep.is_over() and sweep.failed_jobs() == []
+    assert [row.best_trial for row in output.jobs()] == [job.trial_id(3)]
+    assert output.table("scores").num_rows == 1
+
+
+def test_rows_on_disk_come_back_and_the_rest_is_done(begin, search, refit, output, make_job):
+    job = make_job(trials=5)
+    search(begin(job), limit=2)
+    again = begin(job)
+    assert again.resumed_trials == 2 and again.rows[job.id][1].val_auc == 0.51
+    assert search(again) == [2, 3, 4]
+    assert refit(again) == [4]
+    assert len(output.trials()) == 5
+
+
+def test_an_interrupted_sweep_leaves_the_same_trials_as_one_that_was_not(begin, search, tmp_path, make_job, output):
+    job = make_job(trials=8, sampler="tpe")
+    for _ in range(8):
+        search(begin(job), limit=1)
+    whole = Sweep([job], Output(str(tmp_path / "whole")))
+    whole.begin(1, FOREVER)
+    search(whole)
+    assert output.trials() == whole.output.trials()
+
+
+def test_a_trial_that_was_under_way_is_run_again(begin, search, make_job):
+    job = make_job(trials=3)
+    begin(job).next_trial()
+    assert search(begin(job)) == [0, 1, 2]
+
+
+def test_a_finished_job_is_skipped(begin, search, refit, make_job):
+    done, other = make_job(trials=2), make_job("cable", trials=2)
+    sweep = begin(done)
+    search(sweep)
+    refit(sweep)
+    again = begin(done, other)
+    assert (again.skipped, again.todo) == (1, [other])
+    assert search(again) == [0, 1] and refit(again) == [1] and again.is_over()
+    assert begin(done, other).is_over(), "nothing is left"
+
+
+def test_asked_for_more_trials_a_finished_job_goes_on(begin, search, refit, output, make_job):
+    sweep = begin(make_job(trials=2))
+    search(sweep)
+    refit(sweep)
+    more = begin(make_job(trials=4))
+    assert more.skipped == 0 and more.resumed_trials == 2
+    assert search(more) == [2, 3]
+    assert refit(more) == [3]
+    (row,) = output.jobs()
+    assert row.trials == 4
+
+
+def test_rows_beyond_what_is_asked_for_do_not_choose(begin, search, refit, output, make_job):
+    search(begin(make_job(trials=5)))
+    fewer = begin(make_job(trials=3))
+    assert fewer.resumed_trials == 3 and search(fewer) == []
+    assert refit(fewer) == [2]
+
+
+def test_a_failed_refit_is_a_row_and_is_taken_up_again(begin, search, refit, output, make_job):
+    job = make_job(trials=2)
+    sweep = begin(job)
+    search(sweep)
+    sweep.next_refit()
+    sweep.fail(job, "RuntimeError: out of memory")
+    assert sweep.is_over() and [row.error for row in sweep.failed_jobs()] == ["RuntimeError: out of memory"]
+    (row,) = output.jobs()
+    assert (row.status, row.val_auc, row.best_trial) == (FAILED, 0.51, job.trial_id(1))
+    again = begin(job)
+    assert again.todo == [job] and search(again) == [], "its trials stay"
+    assert refit(again) == [1]
+    assert [row.status for row in output.jobs()] == [COMPLETED] and again.failed_jobs() == []
+
+
+def test_a_job_whose_trials_all_failed_closes_as_a_row_that_names_the_first_error(
+    begin, search, refit, output, make_job
+):
+    job = make_job(trials=3)
+    sweep = begin(job)
+    search(sweep, status=FAILED)
+    assert refit(sweep) == [None] and sweep.is_over()
+    (row,) = output.jobs()
+    assert (row.status, row.trials, row.failed_trials) == (FAILED, 3, 3)
+    assert row.error == "all 3 trials failed, the first with ValueError: no luck in trial 0"
+    assert row.test_auc is None and sweep.failed_jobs() == [row]
+
+
+def test_failed_and_stopped_trials_do_not_win(begin, search, refit, make_job):
+    sweep = begin(make_job(trials=4))
+    search(sweep, limit=1, value=lambda index: 0.6)
+    search(sweep, limit=1, status=FAILED)
+    search(sweep, limit=2, value=lambda index: 0.99, status=PRUNED)
+    assert refit(sweep) == [0]
+
+
+def test_a_refit_waits_for_the_trials_under_way_and_is_handed_out_once(begin, search, make_job, make_trial):
+    job = make_job(trials=2)
+    sweep = begin(job, parallel_trials=2)
+    tasks = [sweep.next_trial(), sweep.next_trial()]
+    assert sweep.next_trial() is None and sweep.all_handed_out()
+    sweep.record(tasks[1], make_trial(job, 1, [0.5]))
+    assert sweep.next_refit() is None
+    sweep.record(tasks[0], make_trial(job, 0, [0.6]))
+    found, task = sweep.next_refit()
+    assert found == job and task.winner.index == 0
+    assert sweep.next_refit() is None
+
+
+def test_one_jobs_refit_does_not_wait_for_another_jobs_search(begin, search, make_job):
+    short, long = make_job(trials=1), make_job("cable", trials=6)
+    sweep = begin(short, long)
+    search(sweep, limit=6)
+    assert sweep.next_refit()[0] == short and not sweep.all_handed_out()
+
+
+def test_out_of_time_no_trial_starts_what_is_there_is_refitted_and_a_later_run_goes_on(
+    begin, search, refit, output, make_job
+):
+    job, untouched = make_job(trials=4), make_job("cable", trials=4)
+    search(begin(job), limit=2)
+    sweep = begin(job, untouched, time_budget_s=-1)
+    assert sweep.next_trial() is None and sweep.all_handed_out()
+    assert refit(sweep) == [1]
+    assert not sweep.is_over(), "the other job has nothing yet"
+    assert [row.trials for row in output.jobs()] == [2]
+    again = begin(job, untouched)
+    assert again.skipped == 0 and sorted(search(again)) == [0, 1, 2, 2, 3, 3]
+
+
+def test_out_of_time_a_refit_still_waits_for_the_trial_under_way(begin, search, make_job, make_trial):
+    job = make_job(trials=4)
+    sweep = begin(job)
+    search(sweep, limit=1)
+    task = sweep.next_trial()
+    sweep.begin(1, -1)
+    assert sweep.next_refit() is None
+    sweep.record(task, make_trial(job, 1, [0.9]))
+    assert sweep.next_refit()[1].winner.index == 1
+
+
+def test_rows_are_on_disk_before_anyone_is_told(begin, search, refit, output, make_job):
+    job = make_job(trials=2)
+    told = []
+    sweep = begin(job, on_change=lambda: told.append((len(sweep.rows[job.id]), len(output.trials()))))
+    search(sweep)
+    assert told == [(0, 0), (1, 1), (1, 1), (2, 2)], "started, recorded, started, recorded"
+
+
+def test_a_jobs_scores_are_there_before_its_row(begin, search, refit, output, make_job):
+    """A job's row says that all else is there; whoever is killed in between does the refit again."""
+    seen = []
+    job = make_job(trials=1)
+    sweep = begin(job)
+    search(sweep)
+    sweep.on_change = lambda: seen.append((output.table("scores").num_rows, len(output.jobs())))
+    refit(sweep)
+    assert seen == [(0, 0), (1, 1)]
+
+
+def test_other_jobs_rows_in_the_output_are_none_of_its_business(begin, search, refit, make_job):
+    other = begin(make_job("cable", trials=1))
+    search(other)
+    refit(other)
+    sweep = begin(make_job(trials=1))
+    assert sweep.job_rows == {} and sweep.resumed_trials == 0 and sweep.skipped == 0
