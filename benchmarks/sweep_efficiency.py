@@ -1,17 +1,19 @@
 """How much of the machine a sweep spends on training: this project's sweep beside the textbook pattern, in one run.
 
-Method. Categories of unequal size are drawn (1 : 2 : 3 times the images, so trials of unequal length), and a probe measures what an epoch
-of the paper's model costs here, from which the epochs follow that make a mean trial last the seconds asked for.
+Method. Categories of unequal size are drawn (1 : 2 : 3 times the images, so trials of unequal length), and a probe
+measures what an epoch of the paper's model costs here, from which the epochs follow that make a mean trial last the
+seconds asked for.
 
-sweep:    `defectsweep run` on a Ray cluster of this machine, every slot one core; random search without early stopping, so that the
-          number of trials is fixed. Efficiency = sum of the trials' own seconds / (slots x seconds from the first trial's start to the
-          last one's end), the tail included. Overhead a trial = the rest of those slot-seconds / trials. The refits come after that window
-          and are not in it.
-textbook: the pattern of Ray's documentation: a Tuner per category, one after the other, each trial a TorchTrainer with one worker,
-          OptunaSearch; the same categories, model, epochs and number of slots, fewer trials because they are slow. Trials an hour are
-          counted over its own wall time, and over the sweep's own whole wall time from the command to the last row of its search.
+sweep:    `defectsweep run` on a Ray cluster of this machine, every slot one core; random search without early
+          stopping, so that the number of trials is fixed. Efficiency = sum of the trials' own seconds / (slots x
+          seconds from the first trial's start to the last one's end), the tail included. Overhead a trial = the
+          rest of those slot-seconds / trials. The refits come after that window and are not in it.
+textbook: the pattern of Ray's documentation: a Tuner per category, one after the other, each trial a TorchTrainer
+          with one worker, OptunaSearch; the same categories, model, epochs and number of slots, fewer trials
+          because they are slow. Trials an hour are counted over its own wall time, and over the sweep's own whole
+          wall time from the command to the last row of its search.
 
-python benchmarks/sweep_efficiency.py [--trial-s 2 --trial-s 20] [--trials 10] [--textbook-trials 2]
+python benchmarks/sweep_efficiency.py [--trial-s 2 --trial-s 20] [--trials 20] [--textbook-trials 2]
 """
 
 import argparse
@@ -36,6 +38,7 @@ from orchestrator.results import Output, TrialRow
 SIZE_PX = 32
 SHARES = (1, 2, 3)  # of the images, by category
 UNIT_IMAGES = 16
+FEWEST_TRIALS = 4
 MODEL = "sa_skip_ganomaly"
 
 
@@ -49,21 +52,23 @@ def main() -> None:
         print(f"probe: {image_s * 1e3:.1f} ms an image and epoch, one core, {SIZE_PX} px, {MODEL}", flush=True)
         for trial_s in arguments.trial_s:
             epochs = max(1, round(trial_s / (image_s * UNIT_IMAGES * sum(SHARES) / len(SHARES))))
-            mine = run_sweep(root, Path(folder, f"out-{trial_s:g}"), epochs, arguments.trials, arguments.slots)
+            trials = max(FEWEST_TRIALS, round(arguments.trials * min(arguments.trial_s) / trial_s))
+            mine = run_sweep(root, Path(folder, f"out-{trial_s:g}"), epochs, trials, arguments.slots)
             print(f"\n{trial_s:g}-second trials ({epochs} epochs), {arguments.slots} slots", flush=True)
             for name, value in mine.items():
                 print(f"  sweep     {name:34s} {value}", flush=True)
             if trial_s == min(arguments.trial_s) and arguments.textbook_trials:
                 book = run_textbook(root, epochs, arguments.textbook_trials, arguments.slots)
                 print(f"  textbook  {'trials an hour':34s} {book:.0f}")
-                print(f"  sweep / textbook, trials an hour: {mine['trials an hour, start-up included'] / book:.1f}", flush=True)
+                ratio = mine["trials an hour, start-up included"] / book
+                print(f"  sweep / textbook, trials an hour: {ratio:.1f}", flush=True)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trial-s", type=float, action="append", help="mean seconds of a trial; repeatable (default: 2 and 20)")
-    parser.add_argument("--trials", type=int, default=10, help="trials a category of the sweep (default: 10)")
-    parser.add_argument("--textbook-trials", type=int, default=2, help="trials a category of the textbook pattern (default: 2)")
+    parser.add_argument("--trial-s", type=float, action="append", help="mean seconds; repeatable (default: 2, 20)")
+    parser.add_argument("--trials", type=int, default=20, help="a category, fewer if longer (default: 20)")
+    parser.add_argument("--textbook-trials", type=int, default=2, help="of the textbook's categories (default: 2)")
     parser.add_argument("--slots", type=int, default=2, help="trials at once (default: 2)")
     arguments = parser.parse_args()
     arguments.trial_s = arguments.trial_s or [2.0, 20.0]
@@ -73,7 +78,8 @@ def parse() -> argparse.Namespace:
 def draw_categories(root: Path) -> None:
     """The synthetic categories as files, of which each keeps its share of training images."""
     write_files(root, SIZE_PX)
-    for share, category in zip(SHARES, sorted(path for path in root.iterdir() if path.is_dir()), strict=False):
+    categories = sorted(path for path in root.iterdir() if path.is_dir())
+    for share, category in zip(SHARES, categories, strict=True):
         for surplus in sorted((category / "train" / "good").iterdir())[share * UNIT_IMAGES :]:
             surplus.unlink()
 
@@ -86,7 +92,7 @@ def experiment(epochs: int, trials: int) -> Experiment:
 
 
 def seconds_per_image(root: Path) -> float:
-    """Seconds of a trial for each image and epoch, scoring of the validation part included; after a warm-up of one epoch."""
+    """Seconds of a trial for each image and epoch, scoring of the validation part included; after a warm-up."""
     categories = survey(experiment(1, 1), str(root))
     found = []
     for epochs in (1, 6):
@@ -101,9 +107,9 @@ def run_sweep(root: Path, output: Path, epochs: int, trials: int, slots: int) ->
     start = time.time()
     command = [
         sys.executable, str(Path(__file__).parent.parent / "orchestrator" / "run_all.py"), "--address", "local",
-        "--dataset", "folder", "--data-root", str(root), "--model", MODEL, "--output", str(output), "--size-px", str(SIZE_PX),
-        "--epochs", str(epochs), "--trials", str(trials), "--sampler", "random", "--scheduler", "none",
-        "--parallel-trials", "1", "--max-concurrent", str(slots),
+        "--dataset", "folder", "--data-root", str(root), "--model", MODEL, "--output", str(output),
+        "--size-px", str(SIZE_PX), "--epochs", str(epochs), "--trials", str(trials), "--sampler", "random",
+        "--scheduler", "none", "--parallel-trials", "1", "--max-concurrent", str(slots),
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     rows = Output(str(output)).trials()
@@ -171,7 +177,9 @@ def run_textbook(root: Path, epochs: int, trials: int, slots: int) -> float:
                 tune.with_resources(train_driver, {"CPU": 0.01}),
                 param_space=space,
                 tune_config=tune.TuneConfig(
-                    search_alg=OptunaSearch(metric="val_auc", mode="max"), num_samples=trials, max_concurrent_trials=slots
+                    search_alg=OptunaSearch(metric="val_auc", mode="max"),
+                    num_samples=trials,
+                    max_concurrent_trials=slots,
                 ),
                 run_config=tune.RunConfig(name=job.category.name, storage_path=storage, verbose=0),
             ).fit()

@@ -46,6 +46,7 @@ def run(asked) -> int:
     if execution.fresh:
         for job in jobs:
             output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
+    output.write_note(experiment.hash(), dataclasses.asdict(experiment))
     sweep = Sweep(jobs, output)
     start = time.monotonic()
     status = _search_and_refit(sweep, experiment, execution) if sweep.todo else 0
@@ -78,13 +79,14 @@ def _session(execution: Execution, log: Path):
 
 
 def _parallel_trials(experiment: Experiment, sweep: Sweep, slots: int) -> int:
-    """As the experiment says; else as few as keep the slots busy, decided by the first run and kept with the output."""
+    """As the experiment says; else as few as keep the slots busy, decided by the output's first run and kept there."""
     if experiment.parallel_trials:
         return experiment.parallel_trials
-    kept = sweep.output.read_experiment(experiment.hash())
+    kept = sweep.output.read_note("parallel_trials")
     if kept is None:
-        kept = {"experiment": dataclasses.asdict(experiment), "parallel_trials": -(-slots // len(sweep.jobs))}
-        sweep.output.write_experiment(experiment.hash(), kept)
+        jobs = len(sweep.jobs)
+        kept = {"parallel_trials": plan.parallel_trials(experiment, jobs, slots), "jobs": jobs, "slots": slots}
+        sweep.output.write_note("parallel_trials", kept)
     return kept["parallel_trials"]
 
 

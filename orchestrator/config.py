@@ -91,6 +91,7 @@ class Execution:
     """Where and how it is computed: nothing here changes a row, times aside."""
 
     output: str = option("results", "folder or URI (s3://, gs://) of the rows", "DIR/URI")
+    shared_output: bool = option(False, "the output folder is a mount that all nodes share")
     data_root: str | None = option(None, "folder of the images; DIR/DATASET is used where it exists", "DIR")
     backend: str = option("ray", "local: one process, without Ray, for debugging", "NAME", BACKENDS)
     address: str | None = option(

@@ -29,7 +29,7 @@ COLUMNS = (
     "settings",
     "status",
 )
-CIRCUMSTANCES = ("protocol", "selection_split", "size_px", "settings")
+CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
 FORMATS = ("table", "json", "csv", "markdown")
 
 
@@ -132,7 +132,8 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
             _interval(low, high) for low, high in zip(table.test_auc_low, table.test_auc_high, strict=True)
         ]
     if set(COLUMNS) <= set(table.columns):
-        shown = [name for name in COLUMNS if name not in ("seeds", "settings", "status") or table[name].nunique() > 1]
+        optional = ("dataset", "seeds", "settings", "status")
+        shown = [name for name in COLUMNS if name not in optional or table[name].nunique() > 1]
         table = table[shown]
     else:
         table = table[[name for name in table.columns if name not in CIRCUMSTANCES or table[name].nunique() > 1]]
@@ -144,7 +145,7 @@ def caption(rows: pd.DataFrame) -> str:
     protocols = sorted(set(rows.protocol))
     seeds = sorted(set(rows.seed))
     parts = [
-        f"test AUROC, protocol {', '.join(protocols)}",
+        f"test AUROC on {', '.join(sorted(set(rows.dataset)))}, protocol {', '.join(protocols)}",
         f"chosen on {', '.join(sorted(set(rows.selection_split.dropna()))) or 'nothing'}",
         f"{', '.join(f'{size} px' for size in sorted(set(rows.size_px)))}",
         f"seed {', '.join(map(str, seeds))}",

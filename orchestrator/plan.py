@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json
 
 from orchestrator import search
 from orchestrator.config import Experiment, digest, seed_of
@@ -159,6 +159,8 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         "data": category.fingerprint,
         "model": model,
         "seed": seed,
+        "space": {name: distribution_to_json(space) for name, space in free.items()},
+        "presets": PRESETS[model],
         **settings,
     }
     return Job(

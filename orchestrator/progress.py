@@ -49,7 +49,8 @@ class Progress:
             self.say(self._line())
 
     def _beginning(self) -> str:
-        text = f"{len(self.sweep.todo)} jobs on {self.slots} slot{'s' if self.slots > 1 else ''}"
+        jobs, slots = len(self.sweep.todo), self.slots
+        text = f"{jobs} job{'s' if jobs > 1 else ''} on {slots} slot{'s' if slots > 1 else ''}"
         if self.sweep.skipped:
             text += f"; {self.sweep.skipped} jobs were finished before"
         if self.sweep.resumed_trials:

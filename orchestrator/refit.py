@@ -121,6 +121,8 @@ def measure(
     start = Clock(device, 0.0)
     scores, maps = fit.score(detector, fit.to_device(images.pixels[test], device))
     score_s = start.stop()["wall_s"]
+    if not np.isfinite(scores).all():
+        raise FloatingPointError("the scores of the test part are not finite")
     labels = images.labels[test]
     low, high = metrics.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
     masks = images.masks[test] if images.masks is not None else None

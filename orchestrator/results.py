@@ -197,11 +197,12 @@ class Output:
     def write_job(self, row: JobRow) -> None:
         self._write_rows([row], JobRow, "leaderboard", *_partition(row), f"{row.job_id}.parquet")
 
-    def write_experiment(self, experiment: str, description: dict) -> None:
-        self._write(self.path("experiments", f"{experiment}.json"), json.dumps(description, indent=2).encode())
+    def write_note(self, name: str, content: dict) -> None:
+        """Keeps a small JSON file: an experiment's description, or a choice that later runs must share."""
+        self._write(self.path("experiments", f"{name}.json"), json.dumps(content, indent=2).encode())
 
-    def read_experiment(self, experiment: str) -> dict | None:
-        path = self.path("experiments", f"{experiment}.json")
+    def read_note(self, name: str) -> dict | None:
+        path = self.path("experiments", f"{name}.json")
         if self.fs.get_file_info(path).type == pa.fs.FileType.NotFound:
             return None
         with self.fs.open_input_stream(path) as stream:
@@ -219,11 +220,12 @@ class Output:
 
     def delete_job(self, dataset: str, category: str, model: str, job_id: str) -> None:
         """Removes everything that one job has left (`--fresh`)."""
-        self.delete_folder("ray", "train", job_id)
         self.delete_folder("checkpoints", job_id)
+        for info in self.fs.get_file_info(pa.fs.FileSelector(self.path("ray", "train"), allow_not_found=True)):
+            if info.base_name.startswith(job_id):
+                self.fs.delete_dir(info.path)
         for kind in ("leaderboard", "scores", "trials"):
-            folder = self.path(kind, *partition(dataset, category, model))
-            for info in self._files(folder):
+            for info in self._files(self.path(kind, *partition(dataset, category, model))):
                 if info.base_name.startswith(job_id):
                     self.fs.delete_file(info.path)
 

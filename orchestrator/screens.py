@@ -24,6 +24,7 @@ from orchestrator.results import Output
 from orchestrator.sweep import Sweep
 from search_spaces.catalog import PRESETS, SPACES
 
+WIDE_COLUMNS = 100  # a narrower terminal gets fewer columns rather than broken words
 VIEWS = {"job": ranking.jobs, "category": ranking.by_category, "model": ranking.by_model}
 
 
@@ -54,6 +55,8 @@ def lines(view: pd.DataFrame, format: str) -> None:
         print(ranking.render(view, format))
         return
     shown = ranking.for_reading(view)
+    if Console().is_terminal and Console().width < WIDE_COLUMNS:
+        shown = shown.drop(columns=["au_pro", "trials"], errors="ignore")
     _table(
         list(shown.columns), shown.values.tolist(), {c for c in view.columns if pd.api.types.is_numeric_dtype(view[c])}
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from orchestrator import plan, refit
 from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import COMPLETED, JobRow, Output, TrialRow
+from orchestrator.results import COMPLETED, FAILED, JobRow, Output, TrialRow
 
 
 class Sweep:
@@ -27,8 +27,9 @@ class Sweep:
         self.skipped = len(self.jobs) - len(self.todo)
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
         self.running: dict[str, set[int]] = {job.id: set() for job in self.todo}
+        failed_jobs = {row.job_id for row in self.job_rows.values() if row.status == FAILED}
         for row in output.trials():
-            if row.job_id in self.rows:
+            if row.job_id in self.rows and not (row.status == FAILED and row.job_id in failed_jobs):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()

@@ -17,7 +17,7 @@ SPACE: dict[str, BaseDistribution] = {
     "w_con": FloatDistribution(0.1, 200.0, log=True),
     # .2 and 1 are the presets; it pulls on the discriminator too, whose features collapse under a large one
     "w_lat": FloatDistribution(0.02, 10.0, log=True),
-    # the paper states no score formula; .9 is Skip-GANomaly's, at 1 D's features, which move while it trains, have no say
+    # the paper states no score formula: .9 is Skip-GANomaly's; at 1 D's features, which move in training, have no say
     "score_w_pixel": FloatDistribution(0.5, 1.0),
 }
 

@@ -75,7 +75,7 @@ def test_what_was_finished_before_is_said(sweep, run, tmp_path, make_job):
     screen = io.StringIO()
     with Progress(again, screen, slots=1):
         pass
-    assert screen.getvalue() == "1 jobs on 1 slot; 1 jobs were finished before; 2 trials were finished before\n"
+    assert screen.getvalue() == "1 job on 1 slot; 1 jobs were finished before; 2 trials were finished before\n"
 
 
 def test_lines_are_not_broken_where_there_is_no_terminal(sweep):

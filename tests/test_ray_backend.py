@@ -1,4 +1,4 @@
-"""One experiment, several ways to run it: the same rows. Real Ray clusters of this machine, each in a process of its own."""
+"""One experiment, several ways to run it: the same rows. Real Ray clusters, each of a process of its own."""
 
 import dataclasses
 import os
@@ -31,9 +31,9 @@ def data(tmp_path_factory) -> Path:
 def command(data: Path, output: Path, *more: str) -> list[str]:
     categories = [word for path in sorted(data.iterdir())[:JOBS] for word in ("--category", path.name)]
     return [
-        sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder", "--data-root", str(data), *categories,
-        "--model", "sa_skip_ganomaly", "--size-px", "32", "--epochs", "3", "--trials", str(TRIALS), "--parallel-trials", "2",
-        "--output", str(output), *more,
+        sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder", "--data-root", str(data),
+        *categories, "--model", "sa_skip_ganomaly", "--size-px", "32", "--epochs", "3", "--trials", str(TRIALS),
+        "--parallel-trials", "2", "--output", str(output), *more,
     ]  # fmt: skip
 
 
@@ -67,7 +67,8 @@ def test_local_backend_searches_beyond_the_presets_and_measures_each_winner_once
     assert {row["preset"] for row in trials} == {"paper", "skip_ganomaly", None}
     for job in jobs:
         mine = [row for row in trials if row["job_id"] == job["job_id"]]
-        best = max((row for row in mine if row["status"] == "completed"), key=lambda row: (row["val_auc"], -row["index"]))
+        completed = [row for row in mine if row["status"] == "completed"]
+        best = max(completed, key=lambda row: (row["val_auc"], -row["index"]))
         assert job["best_trial"] == best["trial_id"]
         assert job["val_auc"] == best["val_auc"], "the refit is the winner, trained again: bit for bit on CPU"
 
@@ -81,10 +82,9 @@ def test_ray_leaves_the_same_rows_on_any_number_of_slots(data, expected, tmp_pat
     assert rows(tmp_path) == expected
 
 
-def test_killed_in_the_middle_and_started_again_it_leaves_the_same_rows_and_a_third_run_trains_nothing(data, expected, tmp_path):
-    driver = subprocess.Popen(
-        command(data, tmp_path, "--address", "local"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def test_killed_and_started_again_it_leaves_the_same_rows_and_a_third_run_trains_nothing(data, expected, tmp_path):
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    driver = subprocess.Popen(command(data, tmp_path, "--address", "local"), start_new_session=True, **silent)
     wait_for(lambda: len(list(tmp_path.glob("trials/**/*.parquet"))) >= 3, driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
@@ -115,9 +115,9 @@ def test_a_refit_on_two_data_parallel_workers_under_ray_train(data, tmp_path):
     category = sorted(data.iterdir())[0].name
     done = subprocess.run(
         [
-            sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder", "--data-root", str(data),
-            "--category", category, "--model", "sa_skip_ganomaly", "--size-px", "32", "--epochs", "2", "--trials", "1",
-            "--workers-per-job", "2", "--output", str(tmp_path), "--address", "local",
+            sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder",
+            "--data-root", str(data), "--category", category, "--model", "sa_skip_ganomaly", "--size-px", "32",
+            "--epochs", "2", "--trials", "1", "--workers-per-job", "2", "--output", str(tmp_path), "--address", "local",
         ],
         capture_output=True, text=True, timeout=280,
     )  # fmt: skip

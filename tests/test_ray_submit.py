@@ -5,6 +5,7 @@ on premises; only the addresses, the ports and the download of the dependencies 
 `ray stop` and `ray down` end every Ray process that they can see, hence the namespace.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -91,11 +92,12 @@ def start_sshd(folder: Path, port: int) -> subprocess.Popen:
 
 
 def inhabitants(sshd: subprocess.Popen) -> dict[int, str]:
-    """The command lines of all processes in sshd's namespace, by their pid out here; its process 1 comes first."""
+    """The command lines of all processes in sshd's namespace, by their pid out here; none where it has no own one."""
     seen = {}
-    for link in sorted(Path("/proc").glob("[0-9]*/ns/pid"), key=lambda link: int(link.parts[2])):
+    for link in Path("/proc").glob("[0-9]*/ns/pid"):
         try:
-            if os.readlink(link) == os.readlink(f"/proc/{sshd.pid}/ns/pid_for_children"):
+            namespace = os.readlink(f"/proc/{sshd.pid}/ns/pid_for_children")
+            if os.readlink(link) == namespace != os.readlink("/proc/self/ns/pid"):
                 seen[int(link.parts[2])] = (link.parents[1] / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # it has just ended
@@ -103,11 +105,12 @@ def inhabitants(sshd: subprocess.Popen) -> dict[int, str]:
 
 
 def stop(sshd: subprocess.Popen) -> None:
-    """Ends the namespace: its process 1 takes all others along, and only then does `unshare` return."""
-    for pid in list(inhabitants(sshd))[:1]:
-        os.kill(pid, signal.SIGKILL)
+    """Ends the namespace with all that runs in it, and returns when all is gone."""
+    for pid in inhabitants(sshd):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     try:
-        sshd.wait(10)
+        sshd.wait(10)  # `unshare` returns after the namespace's last process
     finally:
         sshd.kill()
 
@@ -208,7 +211,9 @@ def cluster(checkout, on_premises, capsys) -> Iterator[Cluster]:
     if reason := what_is_missing():
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="ds", dir="/tmp"))  # a short path: Ray's sockets lie below it
+    sockets = f"ray_ssh_*/{hashlib.sha256(folder.name.encode()).hexdigest()[:10]}"  # Ray's, by the cluster's name
     with ExitStack() as at_the_end:
+        at_the_end.callback(lambda: [shutil.rmtree(path, ignore_errors=True) for path in folder.parent.glob(sockets)])
         at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
         cluster = Cluster(folder, checkout, on_premises)
         at_the_end.callback(stop, cluster.sshd)

@@ -244,10 +244,10 @@ def test_a_jobs_traces_are_removed_and_no_other_jobs(output, make_job, make_tria
     output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
 
 
-def test_an_experiments_description_is_kept(output):
-    assert output.read_experiment("abc") is None
-    output.write_experiment("abc", {"parallel_trials": 2})
-    assert output.read_experiment("abc") == {"parallel_trials": 2}
+def test_a_note_is_kept(output):
+    assert output.read_note("abc") is None
+    output.write_note("abc", {"parallel_trials": 2})
+    assert output.read_note("abc") == {"parallel_trials": 2}
 
 
 def test_anyone_can_read_the_rows_with_plain_parquet(tmp_path, make_job, make_job_row):

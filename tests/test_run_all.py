@@ -69,7 +69,7 @@ def test_its_copy_in_a_home_folder_uses_what_is_installed(toy_checkout, tmp_path
 def test_importing_it_does_nothing(checkout, tmp_path):
     """Processes that Python or Ray spawn import their parent's script again."""
     code = "import sys; before = list(sys.path); import orchestrator.run_all; assert sys.path == before"
-    done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(checkout))
+    done = python("-c", code, "--help", cwd=tmp_path, PYTHONPATH=str(checkout))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -18,6 +18,7 @@ from orchestrator.config import Execution
 from orchestrator.errors import InputError
 
 CONNECT_S = 5.0
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,24 @@ class Resources:
 
 
 def connect(execution: Execution) -> None:
-    """Joins the cluster at `--address`, or this machine's, or starts one here. Raises InputError where none answers."""
+    """Joins the cluster at `--address`, or this machine's, or starts one here. Raises InputError where none answers.
+
+    Ray puts the driver's current folder first on its workers' path: from the checkout, they import these very packages.
+    """
     talk = {"log_to_driver": False, "logging_level": "ERROR"}
     address = execution.address or os.environ.get("RAY_ADDRESS")
     if address in (None, "auto"):
         address = read_ray_address() or address
     if address == "local" or (address is None) or (execution.address is None and not _answers(address)):
-        ray.init(address="local", include_dashboard=False, **talk)
+        with contextlib.chdir(CHECKOUT):
+            ray.init(address="local", include_dashboard=False, **talk)
         return
     cure = "Start one by 'ray start --head', or leave --address out."
     if not _answers(address):
         raise InputError(f"--address {execution.address}: no Ray cluster answers at {address}. {cure}")
     try:
-        ray.init(address=address, **talk)
+        with contextlib.chdir(CHECKOUT):
+            ray.init(address=address, **talk)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         found = " ".join(str(error).split())[:120]
         raise InputError(f"--address {execution.address}: the cluster at {address} refuses ({found}). {cure}") from None
@@ -57,6 +63,7 @@ def resources(execution: Execution) -> Resources:
     have = ray.cluster_resources()
     cpus, gpus = have.get("CPU", 0.0), have.get("GPU", 0.0)
     autoscaling = _autoscales()
+    _check_output(execution, many_nodes=autoscaling or len(ray.nodes()) > 1)
     per_trial = execution.gpus_per_trial
     if per_trial is None:
         per_trial = 1.0 if gpus or (autoscaling and not cpus) else 0.0
@@ -93,6 +100,14 @@ def talk_goes_to(log: Path) -> Iterator[TextIO]:
         for descriptor, screen in kept.items():
             os.dup2(screen, descriptor)
             os.close(screen)
+
+
+def _check_output(execution: Execution, many_nodes: bool) -> None:
+    if many_nodes and "://" not in execution.output and not execution.shared_output:
+        raise InputError(
+            f"--output {execution.output} is a folder, and this cluster has, or may start, several nodes. "
+            "Name a bucket, or say --shared-output if every node mounts that folder."
+        )
 
 
 def _check(what: str, asked: float, have: float, unit: str) -> None:

@@ -94,7 +94,7 @@ class Refits:
                 num_workers=job.workers, use_gpu=self.resources.gpus > 0, resources_per_worker=self.resources.bundle()
             ),
             run_config=ray.train.RunConfig(
-                name=job.id,
+                name=task.winner.trial_id,  # a later winner of this job must not go on from this one's weights
                 storage_path=output.uri("ray", "train"),
                 failure_config=ray.train.FailureConfig(max_failures=self.max_failures),
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
@@ -109,7 +109,7 @@ class Refits:
                 if path.name in (refit.WEIGHTS, refit.CONFIG)
             }
         row = dataclasses.replace(JobRow(**row), checkpoint=output.write_checkpoint(job.id, files))
-        output.delete_folder("ray", "train", job.id)
+        output.delete_folder("ray", "train", task.winner.trial_id)
         return Refitted(row, [ScoreRow(**score) for score in scores])
 
 

@@ -1,0 +1,96 @@
+"""A refit is its winner again; it resumes exactly; its threshold is validation's, its figures the test part's."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.images import load
+from model.catalog import MODELS
+from orchestrator import fit, metrics, plan, refit, trial
+from orchestrator.config import Experiment
+from orchestrator.local_backend import finish
+from orchestrator.preflight import survey
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("synthetic", None, "fabric", 32)
+
+
+@pytest.fixture(scope="module")
+def job() -> plan.Job:
+    experiment = Experiment(model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, batch=40)
+    return plan.jobs(experiment, survey(experiment, None), 1)[0]
+
+
+@pytest.fixture(scope="module")
+def winner(job, images):
+    return finish(trial.train(plan.trial_task(job, 0, {}, 1), images, CPU, 0.0))
+
+
+@pytest.fixture(scope="module")
+def refitted(job, images, winner):
+    return finish(refit.refit(refit.refit_task(job, [winner]), images, CPU, 0.0))
+
+
+def test_it_is_the_winner_again_up_to_its_best_epoch(winner, refitted):
+    result, _ = refitted
+    assert result.row.val_auc == winner.val_auc
+    assert result.row.epochs == winner.best_epoch
+    assert result.row.best_trial == winner.trial_id
+
+
+def test_every_test_image_is_scored_once_and_the_figures_follow_from_the_scores(images, refitted):
+    row, scores = refitted[0].row, refitted[0].scores
+    assert len({score.path for score in scores}) == len(scores) == row.test_images
+    labels = np.array([score.label for score in scores])
+    values = np.array([score.score for score in scores])
+    assert row.test_auc == metrics.auroc(labels, values)
+    assert row.test_auc_low <= row.test_auc <= row.test_auc_high
+    assert row.accuracy == np.mean((values >= row.threshold) == labels)
+    assert 0 <= row.au_pro <= 1 and 0 <= row.pixel_auroc <= 1
+
+
+def test_the_threshold_comes_from_validation_alone(job, images, refitted):
+    result, detector = refitted
+    data = trial.selection(images, job.protocol, job.seed, CPU)
+    scores, _ = fit.score(detector, data.val)
+    assert result.row.threshold == metrics.best_f1_threshold(data.val_labels, scores)
+
+
+def test_it_goes_on_from_a_checkpoint_to_the_very_same_weights(job, images, winner, refitted):
+    task = refit.RefitTask(job, winner, 1, 0, refit.refit_task(job, [winner]).seed)
+    if winner.best_epoch < 2:
+        pytest.skip("the best epoch is the first: nothing to resume")
+    run = refit.refit(task, images, CPU, 0.0)
+    epochs, detector = next(run)
+    state = refit.resume_state(detector, epochs)
+    run.close()
+    result, detector = finish(refit.refit(task, images, CPU, 0.0, resume=state))
+    for name, network in refitted[1].networks().items():
+        for key, tensor in network.state_dict().items():
+            assert torch.equal(tensor, detector.networks()[name].state_dict()[key]), (name, key)
+    assert [score.score for score in result.scores] == [score.score for score in refitted[0].scores]
+
+
+def test_its_checkpoint_rebuilds_the_detector_without_pickle(job, images, refitted):
+    result, detector = refitted
+    files = refit.checkpoint_files(detector, result.row, job)
+    config = json.loads(files[refit.CONFIG])
+    model = MODELS[config["model"]]
+    again = model(model.HParams(**config["hparams"]), tuple(config["image_shape"]), "cpu")
+    weights = torch.load(io.BytesIO(files[refit.WEIGHTS]), weights_only=True)
+    for name, network in again.networks().items():
+        network.load_state_dict(weights[name])
+    pixels = fit.to_device(images.pixels[:4], CPU)
+    assert np.array_equal(fit.score(again, pixels)[0], fit.score(detector, pixels)[0])
+    assert config["threshold"] == result.row.threshold
+
+
+def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
+    assert refit.refit_task(job, [make_trial(job, 0, status="failed", val_auc=None, curve=[])]) is None
