@@ -186,7 +186,7 @@ def test_what_is_the_same_in_every_line_is_left_to_the_caption(row):
 
 def test_the_caption_names_protocol_split_size_seeds_and_hardware(row):
     text = leaderboard.caption(frame(row(A, seed=2), row(A, seed=0, device="NVIDIA H200")))
-    assert text == "test AUROC, protocol holdout · chosen on val · 64 px · seed 0, 2 · NVIDIA H200, cpu x1"
+    assert text == "test AUROC on mvtec_ad, protocol holdout · chosen on val · 64 px · seed 0, 2 · NVIDIA H200, cpu x1"
 
 
 def test_the_caption_warns_of_figures_chosen_on_the_test_part(row):

@@ -64,7 +64,7 @@ def test_local_backend_searches_beyond_the_presets_and_measures_each_winner_once
     jobs = [row for row in expected.values() if "test_auc" in row]
     trials = [row for row in expected.values() if "trial_id" in row]
     assert [row["status"] for row in jobs] == ["completed"] * JOBS
-    assert {row["preset"] for row in trials} == {"paper", "skip_ganomaly", None}
+    assert {row["preset"] for row in trials} == {"paper", "skip_ganomaly", "pixel_score", None}
     for job in jobs:
         mine = [row for row in trials if row["job_id"] == job["job_id"]]
         completed = [row for row in mine if row["status"] == "completed"]

@@ -93,4 +93,4 @@ def test_its_checkpoint_rebuilds_the_detector_without_pickle(job, images, refitt
 
 
 def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
-    assert refit.refit_task(job, [make_trial(job, 0, status="failed", val_auc=None, curve=[])]) is None
+    assert refit.refit_task(job, [make_trial(job, 0, [], status="failed")]) is None
