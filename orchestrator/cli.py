@@ -43,11 +43,7 @@ def run(asked) -> int:
     categories = preflight.survey(experiment, execution.data_root)
     jobs = plan.jobs(experiment, categories, execution.workers_per_job)
     output = Output(execution.output).create()
-    if execution.fresh:
-        for job in jobs:
-            output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
-    output.write_note(experiment.hash(), dataclasses.asdict(experiment))
-    sweep = Sweep(jobs, output)
+    sweep = Sweep(jobs, output, execution.fresh)
     start = time.monotonic()
     status = _search_and_refit(sweep, experiment, execution) if sweep.todo else 0
     screens.leaderboard(output, only={job.id for job in jobs})
@@ -62,6 +58,7 @@ def _search_and_refit(sweep: Sweep, experiment: Experiment, execution: Execution
     log = Path(sweep.output.base if sweep.output.is_local else tempfile.mkdtemp(), "ray", "driver.log")
     with _session(execution, log) as backend, Progress(sweep, backend.screen, backend.slots):
         sweep.begin(_parallel_trials(experiment, sweep, backend.slots), execution.time_budget_s())
+        sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
         try:
             backend.run(sweep, images)
         except KeyboardInterrupt:
@@ -79,14 +76,15 @@ def _session(execution: Execution, log: Path):
 
 
 def _parallel_trials(experiment: Experiment, sweep: Sweep, slots: int) -> int:
-    """As the experiment says; else as few as keep the slots busy, decided by the output's first run and kept there."""
+    """As the experiment says; else as few as keep the slots busy, decided by its first run and kept with the output."""
     if experiment.parallel_trials:
         return experiment.parallel_trials
-    kept = sweep.output.read_note("parallel_trials")
+    name = f"parallel-trials-{dataclasses.replace(experiment, trials=1).hash()}"  # more trials go on as they began
+    kept = sweep.output.read_note(name)
     if kept is None:
         jobs = len(sweep.jobs)
         kept = {"parallel_trials": plan.parallel_trials(experiment, jobs, slots), "jobs": jobs, "slots": slots}
-        sweep.output.write_note("parallel_trials", kept)
+        sweep.output.write_note(name, kept)
     return kept["parallel_trials"]
 
 

@@ -17,26 +17,30 @@ from orchestrator.results import COMPLETED, FAILED, JobRow, Output, TrialRow
 class Sweep:
     """The jobs of one run and their rows. Not thread-safe: only the driver's main thread may call it."""
 
-    def __init__(self, jobs: Sequence[Job], output: Output, on_change: Callable[[], None] = lambda: None):
-        self.jobs, self.output, self.on_change = list(jobs), output, on_change
+    def __init__(self, jobs: Sequence[Job], output: Output, fresh: bool = False):
+        self.jobs, self.output, self.fresh = list(jobs), output, fresh
+        self.on_change: Callable[[], None] = lambda: None
         self.parallel_trials = 1  # trials of one job at a time
         self.deadline = float("inf")
-        asked = {job.id for job in jobs}
-        self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs() if row.job_id in asked}
+        known = set() if fresh else {job.id for job in jobs}
+        self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs() if row.job_id in known}
         self.todo = [job for job in jobs if not plan.finished(job, self.job_rows.get(job.id))]
         self.skipped = len(self.jobs) - len(self.todo)
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
         self.running: dict[str, set[int]] = {job.id: set() for job in self.todo}
         failed_jobs = {row.job_id for row in self.job_rows.values() if row.status == FAILED}
         for row in output.trials():
-            if row.job_id in self.rows and not (row.status == FAILED and row.job_id in failed_jobs):
+            if row.job_id in known & self.rows.keys() and not (row.status == FAILED and row.job_id in failed_jobs):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()
         self.refitting: set[str] = set()
 
     def begin(self, parallel_trials: int, time_budget_s: float) -> None:
+        """The data is sound and the backend there: from here on the output changes."""
         self.parallel_trials, self.deadline = parallel_trials, time.monotonic() + time_budget_s
+        for job in self.jobs if self.fresh else ():
+            self.output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
 
     # -- the search
 

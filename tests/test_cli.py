@@ -194,3 +194,22 @@ def test_sql_that_is_wrong(data, tmp_path, capsys):
     capsys.readouterr()
     line = complaint(capsys, "leaderboard", "--output", str(tmp_path / "out"), "--sql", "SELECT nothing FROM nowhere")
     assert "tables: leaderboard, trials, scores" in line
+
+
+def test_starting_afresh_loses_nothing_while_the_data_is_wrong(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(own(data, out))
+    kept = Output(str(out)).jobs()
+    (data / "brackets" / "train" / "good" / "notes.png").write_text("not a picture")
+    capsys.readouterr()
+    complaint(capsys, *own(data, out), "--fresh")
+    assert Output(str(out)).jobs() == kept
+
+
+def test_asked_for_more_slots_later_a_study_goes_on_with_as_many_trials_at_once_as_it_began(data, tmp_path):
+    out = tmp_path / "out"
+    main(own(data, out))
+    notes = [path for path in (out / "experiments").iterdir() if path.name.startswith("parallel-trials")]
+    main([*own(data, out), "--trials", "7"])
+    again = [path for path in (out / "experiments").iterdir() if path.name.startswith("parallel-trials")]
+    assert len(notes) == 1 and again == notes

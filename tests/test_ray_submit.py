@@ -247,7 +247,8 @@ def test_a_run_on_a_cluster_from_ray_up_to_ray_down(cluster):
 
     assert "does not exist" in submit("--category", "nosuch", status=1, name="submit (refused)")
     printed = submit(*sweep, *both, "--output", output)
-    assert "2 jobs done" in printed and "test AUROC on synthetic, protocol holdout" in printed  # under the printed leaderboard
+    assert "2 jobs done" in printed
+    assert "test AUROC on synthetic, protocol holdout" in printed  # under the printed leaderboard
     done = ("completed", commit(cluster.checkout))
     assert leaderboard(output) == {"mean_image": done, "sa_skip_ganomaly": done}
     assert "DRIVER" in cluster.ray("job", "list", "--address", cluster.jobs_address, name="job list")  # ran on this Ray

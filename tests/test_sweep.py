@@ -20,7 +20,8 @@ def begin(output):
     """A sweep of these jobs on what the output holds, ready to go."""
 
     def build(*jobs: Job, parallel_trials: int = 1, time_budget_s: float = FOREVER, on_change=lambda: None) -> Sweep:
-        sweep = Sweep(jobs, output, on_change)
+        sweep = Sweep(jobs, output)
+        sweep.on_change = on_change
         sweep.begin(parallel_trials, time_budget_s)
         return sweep
 
