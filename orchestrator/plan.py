@@ -47,7 +47,7 @@ class Job:
     scheduler: str
     fixed: tuple[tuple[str, Any], ...]
     workers: int
-    settings: str  # hash of all choices but dataset, category, model and seed: rows that differ in it are not averaged
+    settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
     config_hash: str
 
     @property
@@ -145,7 +145,6 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
     trials = experiment.trials if free else min(experiment.trials, presets)
     settings = {
         "format": FORMAT,
-        "fixed": fixed,
         "workers": workers,
         "parallel_trials": experiment.parallel_trials,
         **{
@@ -161,6 +160,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         "seed": seed,
         "space": {name: distribution_to_json(space) for name, space in free.items()},
         "presets": PRESETS[model],
+        "fixed": fixed,
         **settings,
     }
     return Job(
@@ -178,7 +178,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         scheduler=experiment.scheduler,
         fixed=fixed,
         workers=workers,
-        settings=digest(settings)[:8],
+        settings=digest({**settings, "set": experiment.set})[:8],
         config_hash=digest(description),
     )
 
