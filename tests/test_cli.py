@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
 from PIL import Image
 
@@ -79,6 +80,13 @@ def test_leaderboard_in_every_format_and_by_sql(data, tmp_path, capsys):
     assert main(["leaderboard", "--output", out, "--sql", sql, "--format", "json"]) == 0
     (line,) = json.loads(capsys.readouterr().out)
     assert line["images"] == Output(out).jobs()[0].test_images
+
+
+def test_pandas_reads_the_rows_in_one_line(data, tmp_path):
+    main(own(data, tmp_path / "out"))
+    (row,) = Output(str(tmp_path / "out")).jobs()
+    table = pandas.read_parquet(tmp_path / "out" / "leaderboard", partitioning=None)
+    assert table[["job_id", "test_auc"]].values.tolist() == [[row.job_id, row.test_auc]]
 
 
 def test_plan_names_the_jobs_and_writes_nothing(tmp_path, capsys):
