@@ -14,7 +14,7 @@ from datasets.synthetic import write_files
 from orchestrator.results import MEASURED, Output
 
 CHECKOUT = Path(__file__).parent.parent
-TRIALS, JOBS = 5, 2
+TRIALS, JOBS = 9, 2  # more than the sampler begins with at random, so that its model of the rows decides some
 
 
 @pytest.fixture(scope="module")
