@@ -1,4 +1,4 @@
-"""What the two U-Net GANs share: their hyper-parameters, the joint step of generator and discriminator, and the score.
+"""What the U-Net GANs share: their hyper-parameters, the joint step of generator and discriminator, and the score.
 
 One step: x_hat = G(x) -> D(x), D(x_hat), once each -> the generator's loss (8) and the discriminator's loss, each
 differentiated with respect to its own network alone -> both optimisers. As in Skip-GANomaly's code, both gradients
@@ -17,20 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from model.contract import Detector, check_choice, check_number
-from model.layers import Discriminator, init_dcgan
+from model.dcgan import init_dcgan
+from model.descent import AdamHParams, adam, descend
+from model.layers import Discriminator
 from model.losses import CONTEXT_LOSSES, LATENT_LOSSES, discriminator_adversarial, generator_adversarial, total
 
-SMALLEST_SIZE_PX = 32
 RESIDUALS: dict[str, Callable[[Tensor], Tensor]] = {"squared": torch.square, "l1": torch.abs}
 
 
 @dataclass(frozen=True)
-class GanHParams:
-    """Options of both U-Net GANs. Raises a one-line ValueError for a value out of range."""
+class GanHParams(AdamHParams):
+    """Options of the U-Net GANs. Raises a one-line ValueError for a value out of range."""
 
-    lr: float = 2e-4
-    beta1: float = 0.5  # Adam's; the paper states none, these are DCGAN's
-    beta2: float = 0.999
     w_adv: float = 1.0
     w_con: float = 50.0
     w_lat: float = 1.0
@@ -41,9 +39,7 @@ class GanHParams:
     amp: bool = False  # bfloat16 autocast in training steps; scores are always float32
 
     def __post_init__(self) -> None:
-        check_number("lr", self.lr, above=0, example=2e-4)
-        check_number("beta1", self.beta1, least=0, below=1, example=0.5)
-        check_number("beta2", self.beta2, least=0, below=1, example=0.999)
+        super().__post_init__()
         for name in ("w_adv", "w_con", "w_lat"):
             check_number(name, getattr(self, name), least=0, example=type(self).__dataclass_fields__[name].default)
         check_choice("context_loss", self.context_loss, tuple(CONTEXT_LOSSES))
@@ -51,21 +47,6 @@ class GanHParams:
         check_choice("score_residual", self.score_residual, tuple(RESIDUALS))
         check_number("score_w_pixel", self.score_w_pixel, least=0, most=1, example=0.9)
         check_choice("amp", self.amp, (False, True))
-
-
-def check_image_shape(image_shape: tuple[int, int, int]) -> None:
-    """Raise a one-line ValueError unless image_shape (C, H, W) is square with a power of two >= 32 as its side.
-
-    Both U-Nets halve the image a fixed number of times, and the discriminator halves it down to 4x4.
-    """
-    channels, height, width = image_shape
-    if channels >= 1 and height == width >= SMALLEST_SIZE_PX and height & (height - 1) == 0:
-        return
-    power = 2 ** max(round(max(height, width, 1)).bit_length() - 1, SMALLEST_SIZE_PX.bit_length() - 1)
-    raise ValueError(
-        f"image_shape is {tuple(image_shape)}: expected (C, S, S) with C >= 1 and S a power of two >= "
-        f"{SMALLEST_SIZE_PX}; resize the images to {power} x {power}"
-    )
 
 
 class AdversarialReconstructor(Detector):
@@ -83,9 +64,7 @@ class AdversarialReconstructor(Detector):
         init_dcgan(discriminator)
         self.generator = generator.to(self.device, memory_format=self.MEMORY_FORMAT)
         self.discriminator = discriminator.to(self.device, memory_format=self.MEMORY_FORMAT)
-        betas = (hparams.beta1, hparams.beta2)
-        self.generator_adam = torch.optim.Adam(self.generator.parameters(), hparams.lr, betas, fused=True)
-        self.discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), hparams.lr, betas, fused=True)
+        self.generator_adam, self.discriminator_adam = adam(hparams, self.generator), adam(hparams, self.discriminator)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
@@ -112,12 +91,7 @@ class AdversarialReconstructor(Detector):
         generator_loss = total(adversarial, context, latent, hparams.w_adv, hparams.w_con, hparams.w_lat)
         discriminator_loss = discriminator_adversarial(real_logits, fake_logits) + hparams.w_lat * latent
 
-        for optimizer in self.optimizers():
-            optimizer.zero_grad()
-        generator_loss.backward(inputs=list(self.generator.parameters()), retain_graph=True)
-        discriminator_loss.backward(inputs=list(self.discriminator.parameters()))
-        for optimizer in self.optimizers():
-            optimizer.step()
+        descend((self.generator_adam, generator_loss), (self.discriminator_adam, discriminator_loss))
         losses = {"generator": generator_loss, "discriminator": discriminator_loss, "adversarial": adversarial,
                   "context": context, "latent": latent}
         return {name: loss.detach() for name, loss in losses.items()}

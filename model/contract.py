@@ -4,7 +4,8 @@ Flow of a detector's life: HParams -> Detector(hparams, image_shape, device) -> 
 -> score(images) on any images. state_dict / load_state_dict carry it over a restart.
 
 Randomness comes from torch's global generators alone: the caller seeds them before construction (so that the weights
-are a function of the seed) and reseeds them at each epoch, so networks + optimisers are the whole state.
+are a function of the seed) and reseeds them at each epoch, so networks + optimisers are the whole state (a model that
+counts its steps adds the count).
 
 Letters: N images, C channels, H, W pixels.
 """
@@ -18,6 +19,8 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+SMALLEST_SIZE_PX = 32
 
 
 class Detector(ABC):
@@ -50,6 +53,10 @@ class Detector(ABC):
     @abstractmethod
     def reconstruct(self, images: Tensor) -> Tensor:
         """Return what the model takes these images (N, C, H, W) for: (N, C, H, W) in [-1, 1]."""
+
+    def is_ready(self, progress: float) -> bool:
+        """Whether scores mean anything after this share of the training; False before a model's last phase."""
+        return True
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
@@ -112,3 +119,18 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if not any(value == choice and type(value) is type(choice) for choice in choices):
         listed = " or ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} is {value!r}: expected {listed}; set it to {choices[0]!r}, the default")
+
+
+def check_image_shape(image_shape: tuple[int, int, int]) -> None:
+    """Raise a one-line ValueError unless image_shape (C, H, W) is square with a power of two >= 32 as its side.
+
+    Every GAN here halves the image a fixed number of times, or down to 4x4.
+    """
+    channels, height, width = image_shape
+    if channels >= 1 and height == width >= SMALLEST_SIZE_PX and height & (height - 1) == 0:
+        return
+    power = 2 ** max(round(max(height, width, 1)).bit_length() - 1, SMALLEST_SIZE_PX.bit_length() - 1)
+    raise ValueError(
+        f"image_shape is {tuple(image_shape)}: expected (C, S, S) with C >= 1 and S a power of two >= "
+        f"{SMALLEST_SIZE_PX}; resize the images to {power} x {power}"
+    )

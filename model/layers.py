@@ -1,4 +1,4 @@
-"""Blocks that several detectors share: the DCGAN discriminator with features, depthwise separable convolutions,
+"""Blocks that several detectors share: Skip-GANomaly's discriminator, depthwise separable convolutions,
 2x2 pools, and exact self-attention in linear memory.
 
 Letters: N images, C channels, H, W pixels, T = H * W tokens, D channels of queries and keys.
@@ -11,6 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from model import dcgan
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -59,11 +61,11 @@ class SelfAttention(nn.Module):
         return attended if self.gamma is None else self.gamma * attended + x
 
 
-def separable_conv(in_channels: int, out_channels: int) -> nn.Sequential:
+def separable_conv(in_channels: int, out_channels: int, bias: bool = False) -> nn.Sequential:
     """Depthwise 3x3 -> pointwise 1x1 -> BatchNorm -> ReLU: (N, in, H, W) -> (N, out, H, W)."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=bias),
+        nn.Conv2d(in_channels, out_channels, 1, bias=bias),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
@@ -81,8 +83,8 @@ POOLS = {"max": partial(F.max_pool2d, kernel_size=2), "average": partial(F.avg_p
 
 
 class Discriminator(nn.Module):
-    """Skip-GANomaly's discriminator: 4x4 stride-2 convolutions from 64 channels, doubling, down to a 4x4 map
-    (BatchNorm in all but the first), a 4x4 convolution to the features f(x), and one logit of them.
+    """Skip-GANomaly's discriminator: DCGAN's convolutions down to a 4x4 map, a 4x4 convolution to the features f(x),
+    and one logit of them.
 
     The reference's last layer is a 3x3 convolution of the 1x1 map: eight of its nine weights only ever meet padding,
     so this one is 1x1.
@@ -90,26 +92,10 @@ class Discriminator(nn.Module):
 
     def __init__(self, channels: int, size_px: int, features: int = 100):
         super().__init__()
-        width, side = 64, size_px // 2
-        stack = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
-        while side > 4:
-            stack += [nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * width),
-                      nn.LeakyReLU(0.2, inplace=True)]
-            width, side = 2 * width, side // 2
-        self.features = nn.Sequential(*stack, nn.Conv2d(width, features, 4, bias=False))
+        to_features = nn.Conv2d(dcgan.widths(size_px)[-1], features, 4, bias=False)
+        self.features = nn.Sequential(*dcgan.down_stack(channels, size_px), to_features)
         self.logit = nn.Conv2d(features, 1, 1, bias=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:  # (N, C, H, W) -> logits (N,), features (N, Z)
         features = self.features(images)
         return self.logit(features).flatten(), features.flatten(1)
-
-
-def init_dcgan(network: nn.Module) -> None:
-    """Draw weights as DCGAN does: convolutions from N(0, 0.02), BatchNorm's gains from N(1, 0.02), biases 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02)
-        if getattr(module, "bias", None) is not None:
-            nn.init.zeros_(module.bias)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adversarial import AdversarialReconstructor, GanHParams, check_image_shape
-from model.contract import check_choice, check_whole
+from model.adversarial import AdversarialReconstructor, GanHParams
+from model.contract import check_choice, check_image_shape, check_whole
 from model.layers import POOLS, SelfAttention, separable_conv
 
 ENCODER_WIDTHS = (64, 128, 256, 512, 512)

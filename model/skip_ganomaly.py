@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adversarial import AdversarialReconstructor, GanHParams, check_image_shape
-from model.layers import init_dcgan
+from model.adversarial import AdversarialReconstructor, GanHParams
+from model.contract import check_image_shape
+from model.dcgan import init_dcgan
 
 WIDTHS = (64, 128, 256, 512)  # the following levels stay at 512
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from optuna.distributions import BaseDistribution
 
-from search_spaces import mean_image, sa_skip_ganomaly, skip_ganomaly
+from search_spaces import alad, anogan, egbad, f_anogan, ganomaly, mean_image, sa_skip_ganomaly, sagan, skip_ganomaly
 
-SPACES: dict[str, dict[str, BaseDistribution]] = {
-    "sa_skip_ganomaly": sa_skip_ganomaly.SPACE,
-    "skip_ganomaly": skip_ganomaly.SPACE,
-    "mean_image": mean_image.SPACE,
+MODULES = {
+    "sa_skip_ganomaly": sa_skip_ganomaly,
+    "skip_ganomaly": skip_ganomaly,
+    "sagan": sagan,
+    "ganomaly": ganomaly,
+    "anogan": anogan,
+    "f_anogan": f_anogan,
+    "egbad": egbad,
+    "alad": alad,
+    "mean_image": mean_image,
 }
-
-PRESETS: dict[str, dict[str, dict[str, float]]] = {
-    "sa_skip_ganomaly": sa_skip_ganomaly.PRESETS,
-    "skip_ganomaly": skip_ganomaly.PRESETS,
-    "mean_image": mean_image.PRESETS,
-}
+SPACES: dict[str, dict[str, BaseDistribution]] = {name: module.SPACE for name, module in MODULES.items()}
+PRESETS: dict[str, dict[str, dict[str, float]]] = {name: module.PRESETS for name, module in MODULES.items()}

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from model.layers import POOLS, Discriminator, SelfAttention, attend, init_dcgan, separable_conv
+from model.dcgan import init_dcgan
+from model.layers import POOLS, Discriminator, SelfAttention, attend, separable_conv
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
