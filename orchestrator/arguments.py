@@ -31,12 +31,19 @@ def parser() -> Parser:
         _add_options(_verb(verbs, name, help))
     board = _verb(verbs, "leaderboard", "print the ranking of an output")
     board.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
-    board.add_argument(
-        "--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)"
-    )
+    what = board.add_mutually_exclusive_group()
+    what.add_argument("--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)")
+    what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
+    what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
     board.add_argument("--format", choices=leaderboard.FORMATS, default="table", help="(default: table)")
-    board.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
+    figures = _verb(verbs, "figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG")
+    figures.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
+    figures.add_argument("--to", metavar="DIR", help="where to write (default: OUTPUT/figures, or figures for a URI)")
+    for name in ("dataset", "category", "model"):
+        figures.add_argument(
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
+        )
     data = _verb(verbs, "datasets", "list the datasets; check one's files, or write the synthetic one as files")
     data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
     data.add_argument("name", nargs="?", help="a dataset of the list")

@@ -98,11 +98,28 @@ def show_plan(asked) -> int:
 
 def show_leaderboard(asked) -> int:
     output = Output(asked.output)
+    if asked.sort and (asked.paper or asked.sql):
+        raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
+    if asked.paper:
+        screens.paper(output, asked.format)
+        return 0
     if asked.sql:
         tables = {kind: output.table(kind) for kind in ("leaderboard", "trials", "scores")}
         screens.lines(leaderboard.query(asked.sql, tables), asked.format)
         return 0
     screens.leaderboard(output, asked.by, asked.sort, asked.format)
+    return 0
+
+
+def draw_figures(asked) -> int:
+    """matplotlib takes a second to import, and no other verb needs it."""
+    from orchestrator import figures
+
+    output = Output(asked.output)
+    folder = asked.to or (output.path("figures") if output.is_local else "figures")
+    wanted = figures.Wanted(tuple(asked.dataset), tuple(asked.category), tuple(asked.model))
+    for line in figures.write(output, Path(folder).expanduser(), wanted):
+        print(line)
     return 0
 
 
@@ -134,6 +151,7 @@ VERBS: dict[str, Callable] = {
     "run": run,
     "plan": show_plan,
     "leaderboard": show_leaderboard,
+    "figures": draw_figures,
     "datasets": datasets,
     "models": models,
     "doctor": doctor,

@@ -45,6 +45,9 @@ class Experiment:
     fit: str = option("letterbox", "how an image that is not square is fitted", "NAME", FITS)
     trials: int = option(8, "trials of each job", "N")
     epochs: int = option(20, "epochs of each trial", "N")
+    steps_per_epoch: int | None = option(
+        None, "optimisation steps on full batches in an epoch (default: every training image once)", "N"
+    )
     batch: int = option(16, "images in an optimisation step", "N")
     sampler: str = option("gp", "Optuna sampler after the presets", "NAME", SAMPLERS)
     scheduler: str = option("asha", "asha stops hopeless trials early", "NAME", SCHEDULERS)
@@ -60,14 +63,19 @@ class Experiment:
     def __post_init__(self):
         for name in ("size_px", "trials", "epochs", "batch"):
             _at_least(name, getattr(self, name), 1)
-        if self.parallel_trials is not None:
-            _at_least("parallel_trials", self.parallel_trials, 1)
+        for name in ("steps_per_epoch", "parallel_trials"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 1)
         for name in ("dataset", "model", "seed"):
             if not getattr(self, name):
                 raise InputError(f"{flag(name)} is empty; name at least one.")
 
     def hash(self) -> str:
-        return digest(dataclasses.asdict(self))[:12]
+        """Options added since the first rows count only where they are set, so that older experiments keep theirs."""
+        described = dataclasses.asdict(self)
+        if self.steps_per_epoch is None:
+            del described["steps_per_epoch"]
+        return digest(described)[:12]
 
     def fixed(self, model: str) -> dict[str, Any]:
         """The hyper-parameters that `set` fixes for `model`, validated by the model itself."""

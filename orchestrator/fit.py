@@ -7,7 +7,7 @@ e goes on exactly.
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,14 @@ SCORE_BATCH = 32
 class Epoch:
     number: int  # counted from 1
     losses: dict[str, float]  # means over the epoch's steps
+    steps: int
     images: int  # passed through the model by this process
     train_s: float
+
+
+def epoch_steps(train_images: int, batch: int, steps_per_epoch: int | None) -> int:
+    """Optimisation steps of an epoch: as asked, else as many as show every training image once."""
+    return steps_per_epoch or -(-train_images // batch)
 
 
 def fit(
@@ -36,6 +42,7 @@ def fit(
     epochs: int,
     batch: int,
     seed: int,
+    steps_per_epoch: int | None = None,
     done: int = 0,
     rank: int = 0,
     world: int = 1,
@@ -43,22 +50,41 @@ def fit(
     """Trains on the images `train` (T,) of uint8 `pixels` (N, H, W, C), both on the detector's device, and yields after
     each epoch.
 
-    `done` epochs lie behind (resuming). Of `world` data-parallel processes, each takes its part of every batch.
+    An epoch is every image once, or `steps_per_epoch` steps. `done` epochs lie behind (resuming). Of `world`
+    data-parallel processes, each takes its part of every batch.
     """
-    steps = -(-len(train) // batch)
+    steps = epoch_steps(len(train), batch, steps_per_epoch)
     for epoch in range(done, epochs):
         start = time.perf_counter()
         torch.manual_seed(seed_of("epoch", seed, epoch, rank))
-        order = np.random.default_rng([seed, epoch]).permutation(len(train))
+        rng = np.random.default_rng([seed, epoch])
+        chosen_by_step = (
+            once(len(train), steps, rng) if steps_per_epoch is None else full_batches(len(train), batch, steps, rng)
+        )
         totals: dict[str, Tensor] = {}
         images = 0
-        for step, chosen in enumerate(np.array_split(order, steps)):
+        for step, chosen in enumerate(chosen_by_step):
             mine = chosen[rank::world] if len(chosen) >= world else chosen
             losses = detector.step(normalise(pixels[train[mine]]), (epoch + step / steps) / epochs)
             totals = {name: totals.get(name, 0) + value for name, value in losses.items()}
             images += len(mine)
         means = {name: float(total) / steps for name, total in totals.items()}
-        yield Epoch(epoch + 1, means, images, time.perf_counter() - start)
+        yield Epoch(epoch + 1, means, steps, images, time.perf_counter() - start)
+
+
+def once(images: int, steps: int, rng: np.random.Generator) -> Iterable[np.ndarray]:
+    """Every image once, in `steps` batches whose sizes differ by at most one."""
+    return np.array_split(rng.permutation(images), steps)
+
+
+def full_batches(images: int, batch: int, steps: int, rng: np.random.Generator) -> Iterable[np.ndarray]:
+    """`steps` batches of min(batch, images) different images: those shown least so far, by lot among equals. So no
+    image is ever shown more than one time more than another."""
+    shown = np.zeros(images, np.int64)
+    for _ in range(steps):
+        chosen = np.lexsort((rng.random(images), shown))[:batch]
+        shown[chosen] += 1
+        yield chosen
 
 
 def score(detector: Detector, pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -1,66 +1,58 @@
 """Rows -> rankings. Pure, but for `query`, which hands the rows to DuckDB, without access to anything else."""
 
 import csv
-import io
 import json
 import math
-from collections.abc import Sequence
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from orchestrator import comparison
 from orchestrator.config import PROTOCOLS
 from orchestrator.errors import InputError, choice
 from orchestrator.results import COMPLETED
 
-COLUMNS = (
-    "rank",
-    "dataset",
-    "category",
-    "model",
-    "test_auc",
-    "interval",
-    "val_auc",
-    "f1",
-    "au_pro",
-    "trials",
-    "seeds",
-    "settings",
-    "status",
-)
+FIGURES = (
+    "test_auc", "val_auc", "accuracy", "precision", "recall", "f1", "average_precision", "pixel_auroc", "au_pro",
+)  # fmt: skip
+COLUMNS = (  # of `jobs`, for reading
+    "rank", "dataset", "category", "model", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials", "seeds",
+    "settings", "status",
+)  # fmt: skip
+MODEL_COLUMNS = (  # of `by_model`, for reading
+    "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
+    "val_auc", "f1", "au_pro", "categories", "failed", "trials",
+)  # fmt: skip
 CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
+LEAD = {
+    "lead_over": object,
+    "lead": float,
+    "lead_low": float,
+    "lead_high": float,
+    "lead_jobs": "Int64",
+    "lead_categories": "Int64",
+}
 FORMATS = ("table", "json", "csv", "markdown")
 
 
-def jobs(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each (dataset, category, model, settings): means over seeds, ranked within its category."""
+def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One line for each (dataset, category, model, settings): means over seeds, ranked within its category.
+
+    With the table of `scores`, the mean of several seeds has its 95 % interval, and each first line its lead over the
+    second. Without it, only a single seed has an interval: its row's own.
+    """
+    return rows if rows.empty else _ranked(_job_lines(rows), rows, scores, ["dataset", "category"])
+
+
+def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One line for each model: the mean over the categories that it has finished, with interval and lead as in `jobs`.
+
+    The interval takes the categories as given: seeds and images are resampled within each.
+    """
     if rows.empty:
         return rows
-    settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px", "settings"]
-    done = rows.status == COMPLETED
-    grouped = rows.assign(**{c: rows[c].where(done) for c in FIGURES}).groupby(settings, dropna=False)
-    lines = grouped.agg(
-        **{name: (name, "mean") for name in FIGURES},
-        trials=("trials", "sum"),
-        failed_trials=("failed_trials", "sum"),
-        seeds=("seed", "nunique"),
-        epochs=("epochs", "mean"),
-        device=("device", "first"),
-        wall_s=("wall_s", "sum"),
-        gpu_s=("gpu_s", "sum"),
-        status=("status", lambda column: COMPLETED if (column == COMPLETED).all() else "failed"),
-        error=("error", "first"),
-    ).reset_index()
-    return _ranked(lines, ["dataset", "category", "protocol", "size_px"])
-
-
-def by_model(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each model: the mean over the categories that it has finished."""
-    lines = jobs(rows)
-    if lines.empty:
-        return lines
-    grouped = lines.groupby(["model", "protocol", "selection_split", "size_px", "settings"])
+    grouped = _job_lines(rows).groupby(["model", "protocol", "selection_split", "size_px", "settings"])
     means = grouped.agg(
         test_auc=("test_auc", "mean"),
         worst_auc=("test_auc", "min"),
@@ -70,17 +62,18 @@ def by_model(rows: pd.DataFrame) -> pd.DataFrame:
         categories=("category", "nunique"),
         failed=("status", lambda column: int((column != COMPLETED).sum())),
         trials=("trials", "sum"),
+        job_ids=("job_ids", lambda column: [job for ids in column for job in ids]),
     ).reset_index()
-    return _ranked(means, ["protocol", "size_px"])
+    return _ranked(means, rows, scores, [])
 
 
 def by_category(rows: pd.DataFrame) -> pd.DataFrame:
     """One line for each category, a column for each model's test AUROC (the highest of several settings), and the best
     model."""
-    lines = jobs(rows)
-    if lines.empty:
-        return lines
-    table = lines.groupby(["dataset", "category", "protocol", "size_px", "model"]).test_auc.max().unstack("model")
+    if rows.empty:
+        return rows
+    keys = ["dataset", "category", "protocol", "size_px", "model"]
+    table = _job_lines(rows).groupby(keys).test_auc.max().unstack("model")
     best = [line.idxmax() if line.notna().any() else None for _, line in table.iterrows()]
     return table.assign(best=best).reset_index().rename_axis(columns=None)
 
@@ -116,28 +109,40 @@ def render(lines: pd.DataFrame, format: str) -> str:
         return json.dumps(json.loads(lines.to_json(orient="records", double_precision=15)), indent=2)
     if format == "csv":
         return lines.to_csv(index=False, quoting=csv.QUOTE_MINIMAL).rstrip("\n")
-    shown = for_reading(lines)
-    buffer = io.StringIO()
-    buffer.write("| " + " | ".join(shown.columns) + " |\n|" + "---|" * len(shown.columns) + "\n")
-    for line in shown.itertuples(index=False):
-        buffer.write("| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |\n")
-    return buffer.getvalue().rstrip("\n")
+    return markdown(for_reading(lines))
+
+
+def markdown(shown: pd.DataFrame) -> str:
+    rows = [" | ".join(str(value).replace("|", "\\|") for value in line) for line in shown.itertuples(index=False)]
+    header = [" | ".join(shown.columns), "|".join(["---"] * len(shown.columns))]
+    return "\n".join([f"| {header[0]} |", f"|{header[1]}|", *(f"| {row} |" for row in rows)])
 
 
 def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
     table = lines.copy()
     if {"test_auc_low", "test_auc_high"} <= set(table.columns):
-        table["interval"] = [
-            _interval(low, high) for low, high in zip(table.test_auc_low, table.test_auc_high, strict=True)
-        ]
-    if set(COLUMNS) <= set(table.columns):
-        optional = ("dataset", "seeds", "settings", "status")
-        shown = [name for name in COLUMNS if name not in optional or table[name].nunique() > 1]
-        table = table[shown]
-    else:
-        table = table[[name for name in table.columns if name not in CIRCUMSTANCES or table[name].nunique() > 1]]
-    return table.rename(columns={"interval": "95 % interval"}).map(_short)
+        table["interval"] = intervals(table)
+    views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) <= set(table.columns))
+    names = next(views, tuple(table.columns))
+    optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
+    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    return table.rename(columns={"interval": "95 % interval"}).map(short)
+
+
+def leads(lines: pd.DataFrame) -> list[str]:
+    """For each ranking whose first and second could be paired, a sentence: does the first beat the second? Then how
+    that was decided."""
+    if "lead" not in lines or lines.lead.isna().all():
+        return []
+    varying = [name for name in ("protocol", "size_px") if lines[name].nunique() > 1]
+    if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
+        varying.append("dataset")
+    compared = lines[lines.lead.notna()]
+    how = "told apart: 0 lies outside the interval of a paired bootstrap over the common seeds and their test images"
+    if (compared.lead_jobs == compared.lead_categories).any():
+        how += "; of one seed it says nothing about others"
+    return [*(_lead_sentence(line, varying) for line in compared.to_dict("records")), how]
 
 
 def caption(rows: pd.DataFrame) -> str:
@@ -157,26 +162,86 @@ def caption(rows: pd.DataFrame) -> str:
     return text
 
 
-FIGURES = (
-    "test_auc", "test_auc_low", "test_auc_high", "val_auc", "accuracy", "precision", "recall", "f1",
-    "average_precision", "pixel_auroc", "au_pro",
-)  # fmt: skip
+def intervals(lines: pd.DataFrame) -> list[str]:
+    pairs = zip(lines.test_auc_low, lines.test_auc_high, strict=True)
+    return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in pairs]
 
 
-def _ranked(lines: pd.DataFrame, within: Sequence[str]) -> pd.DataFrame:
-    """Adds `rank` by test AUROC among lines that agree in `within`; equal figures share one, failures have none."""
-    order = {name: place for place, name in enumerate(PROTOCOLS)}
-    lines["rank"] = lines.groupby(list(within)).test_auc.rank(ascending=False, method="min").astype("Int64")
-    keys = [*within, "rank", "model"]
-    lines = lines.sort_values(keys, key=lambda c: c.map(order) if c.name == "protocol" else c, na_position="last")
-    return lines[["rank", *[name for name in lines.columns if name != "rank"]]].reset_index(drop=True)
-
-
-def _interval(low: float, high: float) -> str:
-    return "-" if pd.isna(low) else f"{low:.3f}-{high:.3f}"
-
-
-def _short(value) -> str:
+def short(value) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _lead_sentence(line: dict, varying: list[str]) -> str:
+    where = line.get("category") or f"mean of {_count(line['lead_categories'], 'category', 'categories')}"
+    where = ", ".join([where, *(f"{line[name]} px" if name == "size_px" else line[name] for name in varying)])
+    names, lead, low, high = (line["model"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
+    if lead < 0:  # over the common seeds the second is ahead
+        names, lead, low, high = names[::-1], -lead, -high, -low
+    return (
+        f"{where}: {names[0]} leads {names[1]} by {lead:.3f} (95 % {low:.3f} to {high:.3f}, "
+        f"{_count(line['lead_jobs'], 'job', 'jobs')} each): {'not ' if low <= 0 <= high else ''}told apart"
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `jobs`, not ranked yet; `job_ids` are the completed jobs that a line's means are over."""
+    settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px", "settings"]
+    done = rows.status == COMPLETED
+    grouped = rows.assign(**{c: rows[c].where(done) for c in (*FIGURES, "job_id")}).groupby(settings, dropna=False)
+    return grouped.agg(
+        **{name: (name, "mean") for name in FIGURES},
+        trials=("trials", "sum"),
+        failed_trials=("failed_trials", "sum"),
+        seeds=("seed", "nunique"),
+        epochs=("epochs", "mean"),
+        device=("device", "first"),
+        wall_s=("wall_s", "sum"),
+        gpu_s=("gpu_s", "sum"),
+        status=("status", lambda column: COMPLETED if (column == COMPLETED).all() else "failed"),
+        error=("error", "first"),
+        job_ids=("job_id", lambda column: list(column.dropna())),
+    ).reset_index()
+
+
+def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, per: list[str]) -> pd.DataFrame:
+    """Adds `rank` by test AUROC among lines of one protocol and size (and of what `per` names): equal figures share
+    one, failures have none. Then the intervals and leads."""
+    within = [*per, "protocol", "size_px"]
+    order = {name: place for place, name in enumerate(PROTOCOLS)}
+    lines["rank"] = lines.groupby(within).test_auc.rank(ascending=False, method="min").astype("Int64")
+    keys = [*within, "rank", "model"]
+    lines = lines.sort_values(keys, key=lambda c: c.map(order) if c.name == "protocol" else c, na_position="last")
+    lines = lines[["rank", *[name for name in lines.columns if name != "rank"]]].reset_index(drop=True)
+    return _compared(lines, rows, {} if scores is None else comparison.judged(scores), within)
+
+
+def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged, within: list[str]) -> pd.DataFrame:
+    """Ranked lines with the interval of each mean, and with the lead of each ranking's first line over its second."""
+    by_id = rows[comparison.RUN].set_index("job_id")
+    runs = [by_id.loc[ids].reset_index() for ids in lines.pop("job_ids")]
+    low, high = zip(*(comparison.interval(own, judged) for own in runs), strict=True)
+    place = lines.columns.get_loc("test_auc")
+    lines.insert(place + 1, "test_auc_low", pd.Series(low, dtype=float))
+    lines.insert(place + 2, "test_auc_high", pd.Series(high, dtype=float))
+    leads = [{}] * len(lines)
+    for _, ranking in lines[lines["rank"].notna()].groupby(within):
+        first, second = ranking.index[0], ranking.index[min(1, len(ranking) - 1)]
+        found = comparison.lead(runs[first], runs[second], judged) if first != second else None
+        if found is not None:
+            model, settings = lines.loc[second, ["model", "settings"]]
+            over = model if model != lines.model[first] else f"{model} ({settings})"
+            leads[first] = {
+                "lead_over": over,
+                "lead": found.difference,
+                "lead_low": found.low,
+                "lead_high": found.high,
+                "lead_jobs": found.jobs,
+                "lead_categories": found.categories,
+            }
+    return lines.join(pd.DataFrame(leads, index=lines.index, columns=list(LEAD)).astype(LEAD))

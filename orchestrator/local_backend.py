@@ -66,7 +66,7 @@ class LocalBackend:
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         result, detector = finish(refit.refit(task, images, self.device, self.gpu_share))
         checkpoint = output.write_checkpoint(task.job.id, refit.checkpoint_files(detector, result.row, task.job))
-        return Refitted(dataclasses.replace(result.row, checkpoint=checkpoint), result.scores)
+        return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
 
 
 @contextlib.contextmanager

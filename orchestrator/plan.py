@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 
 from orchestrator import search
 from orchestrator.config import Experiment, digest, seed_of
+from orchestrator.fit import epoch_steps
 from orchestrator.results import COMPLETED, JobRow, TrialRow, safe_name
 from search_spaces.catalog import PRESETS, SPACES
 
@@ -42,6 +43,7 @@ class Job:
     fit: str
     trials: int
     epochs: int
+    steps_per_epoch: int | None  # None: every training image once
     batch: int
     sampler: str
     scheduler: str
@@ -72,9 +74,19 @@ class Job:
     def trial_id(self, index: int) -> str:
         return f"{self.id}-t{index:04d}"
 
+    def steps(self, epochs: int, train_images: int) -> int:
+        """Optimisation steps of that many epochs."""
+        return epochs * epoch_steps(train_images, self.batch, self.steps_per_epoch)
+
+    def trial_steps(self) -> int:
+        """Optimisation steps of a full trial, before the split is known: at most, where it holds images out."""
+        return self.steps(self.epochs, self.category.train_images)
+
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
-        return self.epochs * self.category.train_images
+        if self.steps_per_epoch is None:
+            return self.epochs * self.category.train_images
+        return self.trial_steps() * min(self.batch, self.category.train_images)
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,8 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
             for name in ("protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler")
         },
     }
+    if experiment.steps_per_epoch is not None:  # absent otherwise: rows older than the option keep their ids
+        settings["steps_per_epoch"] = experiment.steps_per_epoch
     description = {
         "dataset": category.dataset,
         "category": category.name,
@@ -173,6 +187,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         fit=experiment.fit,
         trials=trials,
         epochs=experiment.epochs,
+        steps_per_epoch=experiment.steps_per_epoch,
         batch=experiment.batch,
         sampler=experiment.sampler,
         scheduler=experiment.scheduler,

@@ -17,11 +17,11 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import fit, metrics, search
+from orchestrator import fit, metrics, pictures, search
 from orchestrator.config import seed_of
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
-from orchestrator.results import COMPLETED, FAILED, JobRow, ScoreRow, TrialRow
+from orchestrator.results import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.trial import Selection, build, data_facts, selection
 
 WEIGHTS, CONFIG, RESUME = "weights.pt", "config.json", "resume.pt"
@@ -40,10 +40,11 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row without its checkpoint's place, and a score for each test image."""
+    """What a refit leaves: the job's row without its checkpoint's place, a score for each test image, some pictures."""
 
     row: JobRow
     scores: list[ScoreRow]
+    pictures: list[PictureRow]
 
 
 def refit_task(job: Job, rows: Sequence[TrialRow]) -> RefitTask | None:
@@ -88,6 +89,7 @@ def refit(
         epochs=job.epochs,
         batch=job.batch,
         seed=task.seed,
+        steps_per_epoch=job.steps_per_epoch,
         done=done,
         rank=rank,
         world=world,
@@ -95,26 +97,28 @@ def refit(
     for epoch in itertools.islice(loop, epochs - done):
         passed, train_s = passed + epoch.images, train_s + epoch.train_s
         yield epoch.number, detector
-    measured, scores = measure(detector, job, images, data, device)
+    figures, scores, shown = measure(detector, job, images, data, device)
     row = JobRow(
         **provenance(job, {"params": dataclasses.asdict(detector.hparams), **data_facts(images, data)}),
         **clock.stop(),
-        **measured,
+        **figures,
         trials=task.trials,
         failed_trials=task.failed_trials,
         best_trial=task.winner.trial_id,
         epochs=epochs,
+        steps=job.steps(epochs, len(data.train)),
+        train_s=train_s,
         images_per_s=passed / train_s if train_s else None,
         status=COMPLETED,
     )
-    return Refitted(row, scores), detector
+    return Refitted(row, scores, shown), detector
 
 
 def measure(
     detector: Detector, job: Job, images: Images, data: Selection, device: torch.device
-) -> tuple[dict[str, Any], list[ScoreRow]]:
-    """The figures of a trained detector: the threshold from the validation part, everything else from the test part,
-    looked at here only."""
+) -> tuple[dict[str, Any], list[ScoreRow], list[PictureRow]]:
+    """The figures of a trained detector, its scores and pictures: the threshold from the validation part, everything
+    else from the test part, looked at here only."""
     val_scores, _ = fit.score(detector, data.val)
     threshold = metrics.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
@@ -139,7 +143,8 @@ def measure(
         "test_images": len(test),
         "score_images_per_s": len(test) / score_s,
     }
-    return figures, _score_rows(job, images, test, scores)
+    shown = pictures.rows(detector, job, images, test, scores, maps, threshold, device)
+    return figures, _score_rows(job, images, test, scores), shown
 
 
 def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:

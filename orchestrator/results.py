@@ -1,8 +1,9 @@
 """Rows, and where they live: the only file that knows the layout of an output folder.
 
-A trial, a finished job and a test image's score each leave rows in immutable Parquet files. A file is written aside,
-synced and renamed (one PUT on an object store), and its name is its rows' identity: a repeated write replaces, never
-doubles, and a reader sees whole files only. Any number of processes may write to one output at once, without a lock.
+A trial, a finished job, a test image's score and a few pictures each leave rows in immutable Parquet files. A file is
+written aside, synced and renamed (one PUT on an object store), and its name is its rows' identity: a repeated write
+replaces, never doubles, and a reader sees whole files only. Any number of processes may write to one output at once,
+without a lock.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import InputError
 
 COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
+EXAMPLE, MISTAKE = "example", "mistake"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Provenance:
     batch: int
     train_images: int | None = None
     val_images: int | None = None
+    steps: int | None = None  # optimisation steps taken
     unreadable_images: int | None = None
     device: str | None = None
     torch_version: str | None = None
@@ -58,6 +61,7 @@ class Provenance:
     split_hash: str | None = None
     images_per_s: float | None = None  # training throughput
     peak_memory_bytes: int | None = None
+    train_s: float | None = None  # of wall_s, spent in optimisation steps; most of the rest is validation
     wall_s: float | None = None
     gpu_s: float | None = None  # wall_s times the share of a GPU that was held
     started_at: str | None = None  # ISO 8601, UTC
@@ -76,7 +80,7 @@ class TrialRow(Provenance):
     val_auc: float | None = None  # of the best epoch
     best_epoch: int | None = None  # counted from 1
     last_val_auc: float | None = None
-    curve: list[float]  # validation AUROC after each epoch
+    curve: list[float | None]  # validation AUROC after each epoch; None where a model of phases cannot score yet
     losses: str = "{}"  # JSON of the last epoch's mean losses
     epochs: int
 
@@ -121,11 +125,32 @@ class ScoreRow:
     score: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureRow(ScoreRow):
+    """A test image to look at, with what its job's detector made of it. Pictures are PNG files of 8 bits a channel."""
+
+    threshold: float
+    why: str  # EXAMPLE or MISTAKE
+    image: bytes
+    reconstruction: bytes
+    residual: bytes  # grey: the map, from residual_min (0) to residual_max and above (255)
+    residual_min: float  # both are the same in all rows of a job
+    residual_max: float
+    mask: bytes | None = None  # 0 or 255; None where the dataset has no masks
+
+
 MEASURED = frozenset(  # columns that differ between two runs of one experiment
     "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes".split()
-    + "wall_s gpu_s started_at finished_at".split()
+    + "train_s wall_s gpu_s started_at finished_at".split()
 )
-ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[float]: pa.list_(pa.float64())}
+ARROW_TYPES = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bytes: pa.binary(),
+    list[float | None]: pa.list_(pa.float64()),
+}
+ROW_TYPES = {"leaderboard": JobRow, "trials": TrialRow, "scores": ScoreRow, "pictures": PictureRow}
 
 
 def arrow_schema(row_type: type) -> pa.Schema:
@@ -194,6 +219,9 @@ class Output:
     def write_scores(self, job: JobRow, rows: list[ScoreRow]) -> None:
         self._write_rows(rows, ScoreRow, "scores", *_partition(job), f"{job.job_id}.parquet")
 
+    def write_pictures(self, job: JobRow, rows: list[PictureRow]) -> None:
+        self._write_rows(rows, PictureRow, "pictures", *_partition(job), f"{job.job_id}.parquet")
+
     def write_job(self, row: JobRow) -> None:
         self._write_rows([row], JobRow, "leaderboard", *_partition(row), f"{row.job_id}.parquet")
 
@@ -224,7 +252,7 @@ class Output:
         for info in self.fs.get_file_info(pa.fs.FileSelector(self.path("ray", "train"), allow_not_found=True)):
             if info.base_name.startswith(job_id):
                 self.fs.delete_dir(info.path)
-        for kind in ("leaderboard", "scores", "trials"):
+        for kind in ROW_TYPES:
             for info in self._files(self.path(kind, *partition(dataset, category, model))):
                 if info.base_name.startswith(job_id):
                     self.fs.delete_file(info.path)
@@ -263,15 +291,16 @@ class Output:
     def jobs(self) -> list[JobRow]:
         return self._read("leaderboard", JobRow, "job_id")
 
-    def table(self, kind: str) -> pa.Table:
-        """All rows of `kind` ("leaderboard", "trials" or "scores") as one Arrow table, each id once."""
-        row_type = {"leaderboard": JobRow, "trials": TrialRow, "scores": ScoreRow}[kind]
-        schema = arrow_schema(row_type)
-        files = [info.path for info in self._files(self.path(kind)) if info.base_name.endswith(".parquet")]
+    def table(self, kind: str, *folders: str) -> pa.Table:
+        """All rows of `kind`, or those below its `partition` folders, as one Arrow table. Kinds: those of ROW_TYPES.
+
+        A column that a file is too old to have is null in its rows; raises ValueError where it must not be.
+        """
+        schema = arrow_schema(ROW_TYPES[kind])
+        files = [info.path for info in self._files(self.path(kind, *folders)) if info.base_name.endswith(".parquet")]
         tables = [pq.read_table(self.fs.open_input_file(path), partitioning=None) for path in sorted(files)]
-        return (
-            pa.concat_tables([t.select(schema.names).cast(schema) for t in tables]) if tables else schema.empty_table()
-        )
+        merged = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
+        return merged.select(schema.names).cast(schema)
 
     def _read(self, kind: str, row_type: type, identity: str) -> list:
         rows = [row_type(**values) for values in self.table(kind).to_pylist()]

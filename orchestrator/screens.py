@@ -15,17 +15,24 @@ from rich.table import Table
 from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
+from orchestrator import cost, forecast, preflight
 from orchestrator import leaderboard as ranking
-from orchestrator import preflight
+from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
+from orchestrator.cost import Left
 from orchestrator.errors import InputError, choice
 from orchestrator.progress import duration
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
 from search_spaces.catalog import PRESETS, SPACES
 
-WIDE_COLUMNS = 100  # a narrower terminal gets fewer columns rather than broken words
-VIEWS = {"job": ranking.jobs, "category": ranking.by_category, "model": ranking.by_model}
+DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # a narrow terminal gets fewer columns rather than broken words
+PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
+VIEWS = {
+    "job": ranking.jobs,
+    "category": lambda rows, scores: ranking.by_category(rows),
+    "model": ranking.by_model,
+}
 
 
 def leaderboard(
@@ -41,12 +48,37 @@ def leaderboard(
         raise InputError(
             f"--output {output.root} holds no leaderboard. 'defectsweep run --output {output.root}' makes one."
         )
-    view = VIEWS[by](rows)
+    view = VIEWS[by](rows, output.table("scores").to_pandas())
     if sort:
         view = ranking.sort(view, sort)
     lines(view, format)
     if format in ("table", "markdown"):
         print(f"\n{ranking.caption(rows)}")
+        _paragraph(ranking.leads(view), format)
+
+
+def paper(output: Output, format: str = "table") -> None:
+    """Prints our figures beside the paper's. Raises InputError where nothing was finished that the paper reports on."""
+    rows = published.reported_on(output.table("leaderboard").to_pandas())
+    tables = published.tables(rows, output.table("scores").to_pandas())
+    if not tables:
+        raise InputError(
+            f"--output {output.root} holds no finished job on mvtec_ad or kolektor_sdd, the paper's datasets. "
+            f"'defectsweep run --dataset mvtec_ad --data-root DIR --output {output.root}' makes some."
+        )
+    if format in ("json", "csv"):
+        print(published.render(tables, format))
+        return
+    for name, table in tables.items():
+        print(f"### {published.TITLES[name]}\n" if format == "markdown" else published.TITLES[name])
+        shown = published.for_reading(table)
+        if format == "markdown":
+            print(ranking.markdown(shown))
+        else:
+            _table(list(shown.columns), shown.values.tolist(), set(shown.columns) - PAPER_TEXT)
+        print()
+    print(ranking.caption(rows))
+    _paragraph(published.notes(rows), format)
 
 
 def lines(view: pd.DataFrame, format: str) -> None:
@@ -55,11 +87,24 @@ def lines(view: pd.DataFrame, format: str) -> None:
         print(ranking.render(view, format))
         return
     shown = ranking.for_reading(view)
-    if Console().is_terminal and Console().width < WIDE_COLUMNS:
-        shown = shown.drop(columns=["au_pro", "trials"], errors="ignore")
+    for name in DISPENSABLE:
+        if Console().is_terminal and _width(shown) > Console().width:
+            shown = shown.drop(columns=name, errors="ignore")
     _table(
         list(shown.columns), shown.values.tolist(), {c for c in view.columns if pd.api.types.is_numeric_dtype(view[c])}
     )
+
+
+def _width(shown: pd.DataFrame) -> int:
+    """Characters that the table takes, with two between columns."""
+    return sum(2 + max(map(len, [name, *shown[name]])) for name in shown) - 2
+
+
+def _paragraph(sentences: list[str], format: str) -> None:
+    """A sentence a line, after an empty one; as a list in Markdown."""
+    if sentences:
+        bullet = "- " if format == "markdown" else ""
+        print("", *(bullet + sentence for sentence in sentences), sep="\n")
 
 
 def summary(sweep: Sweep, execution: Execution, wall_s: float, given: dict[str, Any]) -> None:
@@ -80,44 +125,24 @@ def summary(sweep: Sweep, execution: Execution, wall_s: float, given: dict[str, 
 
 
 def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
-    """Prints the jobs of a run, what each holds, and what is known of its cost."""
-    measured = {
-        row.model: row for row in sweep.output.trials() if row.images_per_s and row.size_px == experiment.size_px
-    }
-    rows, known_s = [], 0.0
-    for job in sweep.jobs:
-        left = sum(index not in sweep.rows.get(job.id, {}) for index in range(job.trials)) if job in sweep.todo else 0
-        images = left * job.trial_cost()
-        rate = measured[job.model].images_per_s if job.model in measured else None
-        known_s += images / rate if rate else 0.0
-        cost = duration(images / rate) if rate else "not measured yet"
-        state = "finished" if job not in sweep.todo else f"{left} trials to run"
-        rows.append(
-            [
-                job.category.dataset,
-                job.category.name,
-                job.model,
-                job.seed,
-                job.category.train_images,
-                job.trials,
-                state,
-                cost,
-            ]
-        )
-    names = ["dataset", "category", "model", "seed", "train images", "trials", "state", "training, at most"]
-    _table(names, rows, {"seed", "train images", "trials"})
+    """Prints the jobs of a run, what is left of each, and what is known of its cost."""
+    todo = {job.id for job in sweep.todo}
+    lefts = [
+        Left(job, job.trials - len(sweep.searched_rows(job)), 1) if job.id in todo else Left(job, 0, 0)
+        for job in sweep.jobs
+    ]
+    size_px, batch, slots = experiment.size_px, experiment.batch, execution.max_concurrent or 1
+    measured = cost.measure(sweep.output.trials(), experiment.model, size_px, batch)
+    names, cells = forecast.table(lefts, measured)
+    _table(names, cells, forecast.NUMBERS)
+    print()
+    for sentence in forecast.sentences(lefts, measured, size_px, batch, slots, execution.output):
+        print(sentence)
     gpus = "a GPU where there are any" if execution.gpus_per_trial is None else f"{execution.gpus_per_trial:g} GPU"
-    trials = sum(job.trials for job in sweep.jobs)
-    print(f"\n{len(sweep.jobs)} jobs, {trials} trials of at most {experiment.epochs} epochs at {experiment.size_px} px")
     print(
         f"each trial holds {execution.cpus_per_trial} CPU core(s) and {gpus}; "
         f"each refit {execution.workers_per_job} worker(s)"
     )
-    if known_s:
-        print(
-            f"about {duration(known_s)} of training, from the step times of earlier rows of {execution.output}, "
-            "over the slots"
-        )
     print(f"experiment {experiment.hash()} · rows go to {execution.output}")
 
 

@@ -62,10 +62,16 @@ def bars(rows: Sequence[TrialRow], epochs: int, is_preset: bool, scheduler: str)
         return {}
     found = {}
     for rung in rungs(epochs):
-        reached = [max(row.curve[:rung]) for row in rows if row.status != FAILED and len(row.curve) >= rung]
+        values = [best_so_far(row.curve[:rung]) for row in rows if row.status != FAILED and len(row.curve) >= rung]
+        reached = [value for value in values if value is not None]
         if reached:
             found[rung] = float(np.percentile(reached, (1 - 1 / ETA) * 100))
     return found
+
+
+def best_so_far(curve: Sequence[float | None]) -> float | None:
+    """The highest validation AUROC of a curve; None before the first epoch after which the model could score."""
+    return max((value for value in curve if value is not None), default=None)
 
 
 def rungs(epochs: int) -> list[int]:

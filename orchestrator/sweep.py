@@ -85,8 +85,9 @@ class Sweep:
         return None
 
     def close(self, result: Refitted) -> None:
-        """Records a finished job. Its scores go first: a job's row says that all else is there."""
+        """Records a finished job. Its scores and pictures go first: a job's row says that all else is there."""
         self.output.write_scores(result.row, result.scores)
+        self.output.write_pictures(result.row, result.pictures)
         self._close(result.row)
 
     def fail(self, job: Job, error: str | None = None) -> None:

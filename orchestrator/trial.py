@@ -16,7 +16,7 @@ from datasets.sample import Split
 from datasets.split import split
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import fit
+from orchestrator import fit, search
 from orchestrator.config import seed_of
 from orchestrator.metrics import auroc
 from orchestrator.plan import Job, TrialTask
@@ -38,7 +38,7 @@ class Selection:
 @dataclass(frozen=True)
 class Progress:
     epoch: int
-    val_auc: float
+    val_auc: float | None
 
 
 def train(
@@ -48,36 +48,50 @@ def train(
     job, params, bars = task.job, dict(task.params), dict(task.bars)
     clock = Clock(device, gpu_share)
     facts: dict[str, Any] = {"params": params}
-    curve: list[float] = []
+    curve: list[float | None] = []
     losses: dict[str, float] = {}
-    passed, train_s = 0, 0.0
+    steps, passed, train_s = 0, 0, 0.0
     status, error = COMPLETED, None
     try:
         data = selection(images, job.protocol, job.seed, device)
         facts |= data_facts(images, data)
         detector = build(job, params, task.seed, images, device)
         facts["params"] = dataclasses.asdict(detector.hparams)
-        for epoch in fit.fit(detector, data.pixels, data.train, epochs=job.epochs, batch=job.batch, seed=task.seed):
-            losses, passed, train_s = epoch.losses, passed + epoch.images, train_s + epoch.train_s
-            curve.append(validate(detector, data))
+        loop = fit.fit(
+            detector,
+            data.pixels,
+            data.train,
+            epochs=job.epochs,
+            batch=job.batch,
+            seed=task.seed,
+            steps_per_epoch=job.steps_per_epoch,
+        )
+        for epoch in loop:
+            losses, steps = epoch.losses, steps + epoch.steps
+            passed, train_s = passed + epoch.images, train_s + epoch.train_s
+            curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
             yield Progress(epoch.number, curve[-1])
-            if max(curve) < bars.get(epoch.number, -1.0):
+            best = search.best_so_far(curve)
+            if best is not None and best < bars.get(epoch.number, -1.0):
                 status = PRUNED
                 break
     except Exception as exception:  # a failing trial is a row; the sweep goes on
         status, error = FAILED, describe(exception)
+    best = search.best_so_far(curve)
     return TrialRow(
         **provenance(job, facts),
         **clock.stop(),
         trial_id=job.trial_id(task.index),
         index=task.index,
         preset=task.preset,
-        val_auc=max(curve, default=None),
-        best_epoch=int(np.argmax(curve)) + 1 if curve else None,
+        val_auc=best,
+        best_epoch=None if best is None else curve.index(best) + 1,
         last_val_auc=curve[-1] if curve else None,
         curve=curve,
         losses=json.dumps(losses),
         epochs=len(curve),
+        steps=steps,
+        train_s=train_s,
         images_per_s=passed / train_s if train_s else None,
         status=status,
         error=error,

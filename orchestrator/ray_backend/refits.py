@@ -24,7 +24,7 @@ from orchestrator.plan import Category, Job
 from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import JobRow, ScoreRow
+from orchestrator.results import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep import Sweep
 
 CHECKPOINT_EVERY_S = 60.0
@@ -101,7 +101,7 @@ class Refits:
             ),
         )
         result = trainer.fit()
-        row, scores = result.return_value
+        row, scores, pictures = result.return_value
         with result.checkpoint.as_directory() as folder:
             files = {
                 path.name: path.read_bytes()
@@ -110,11 +110,11 @@ class Refits:
             }
         row = dataclasses.replace(JobRow(**row), checkpoint=output.write_checkpoint(job.id, files))
         output.delete_folder("ray", "train", task.winner.trial_id)
-        return Refitted(row, [ScoreRow(**score) for score in scores])
+        return Refitted(row, [ScoreRow(**score) for score in scores], [PictureRow(**shown) for shown in pictures])
 
 
-def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict]] | None:
-    """Runs in each of Ray Train's workers; rank 0 returns the row and the scores."""
+def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] | None:
+    """Runs in each of Ray Train's workers; rank 0 returns the row, the scores and the pictures."""
     task: RefitTask = config["task"]
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
@@ -146,9 +146,10 @@ def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict]] | None:
     if rank == 0:
         final = refit.checkpoint_files(detector, result.row, task.job)
     _report({"epochs": result.row.epochs}, final)
-    return (
-        (dataclasses.asdict(result.row), [dataclasses.asdict(score) for score in result.scores]) if rank == 0 else None
-    )
+    if rank > 0:
+        return None
+    scores, pictures = ([dataclasses.asdict(row) for row in rows] for rows in (result.scores, result.pictures))
+    return dataclasses.asdict(result.row), scores, pictures
 
 
 def _report(metrics: dict[str, Any], files: dict[str, bytes] | None) -> None:
