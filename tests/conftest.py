@@ -1,5 +1,6 @@
 """What tests of several files share. The machine's cores go to the tests' processes, not to torch's threads."""
 
+import io
 import json
 import os
 import re
@@ -11,11 +12,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import yaml
+from PIL import Image
 
-from orchestrator import plan
+from orchestrator import metrics, plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Category, Job
-from orchestrator.results import COMPLETED, FAILED, JobRow, TrialRow
+from orchestrator.results import COMPLETED, EXAMPLE, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.search import best_so_far
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +53,10 @@ def make_job() -> Callable[..., Job]:
 def make_trial() -> Callable[..., TrialRow]:
     """The row that trial `index` of a job leaves behind, without the training."""
 
-    def make(job: Job, index: int, curve: list[float], status: str = COMPLETED, params: dict | None = None, **columns):
+    def make(
+        job: Job, index: int, curve: list[float | None], status: str = COMPLETED, params: dict | None = None, **columns
+    ) -> TrialRow:
+        best = best_so_far(curve)
         return TrialRow(
             **_identity(job),
             trial_id=job.trial_id(index),
@@ -58,8 +64,8 @@ def make_trial() -> Callable[..., TrialRow]:
             params=json.dumps(params or {}),
             curve=curve,
             epochs=len(curve),
-            val_auc=max(curve, default=None),
-            best_epoch=curve.index(max(curve)) + 1 if curve else None,
+            val_auc=best,
+            best_epoch=None if best is None else curve.index(best) + 1,
             last_val_auc=curve[-1] if curve else None,
             status=status,
             error=f"ValueError: no luck in trial {index}" if status == FAILED else None,
@@ -76,6 +82,40 @@ def make_job_row() -> Callable[..., JobRow]:
     def make(job: Job, test_auc: float | None = 0.9, status: str = COMPLETED, **columns) -> JobRow:
         columns = {"trials": job.trials, "failed_trials": 0, "epochs": job.epochs, "val_auc": test_auc, **columns}
         return JobRow(**_identity(job), test_auc=test_auc, status=status, **columns)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., PictureRow]:
+    """A test image that a job has left to look at: plain grey, flagged from a score of 0.5 on."""
+
+    def make(job: Job, path: str = "test/good/000.png", defect: str = "good", **columns) -> PictureRow:
+        buffer = io.BytesIO()
+        Image.new("L", (8, 8), 128).save(buffer, format="PNG")
+        grey = buffer.getvalue()
+        identity = {name: value for name, value in _identity(job).items() if name in PictureRow.__dataclass_fields__}
+        picture = {"path": path, "defect": defect, "label": int(defect != "good"), "score": 0.25, "threshold": 0.5}
+        pictures = {"image": grey, "reconstruction": grey, "residual": grey, "residual_min": 0.0, "residual_max": 1.0}
+        return PictureRow(**{**identity, **picture, **pictures, "why": EXAMPLE, **columns})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_measured(make_job_row) -> Callable[..., tuple[JobRow, list[ScoreRow]]]:
+    """A completed job's row with the scores behind it, from labels and scores of its test images."""
+
+    def make(job: Job, labels, scores, **columns) -> tuple[JobRow, list[ScoreRow]]:
+        low, high = metrics.auroc_interval(labels, scores, seed=0)
+        figures = {"test_auc_low": low, "test_auc_high": high, "device": "cpu x1"}
+        images = {"data_hash": job.category.name, "split_hash": f"split {job.seed}"}
+        row = make_job_row(job, metrics.auroc(labels, scores), **{**figures, **images, **columns})
+        whose = {name: getattr(row, name) for name in ("job_id", "dataset", "category", "model", "seed")}
+        return row, [
+            ScoreRow(**whose, path=f"test/{i:03d}.png", label=int(label), defect="", score=float(score))
+            for i, (label, score) in enumerate(zip(labels, scores, strict=True))
+        ]
 
     return make
 

@@ -73,6 +73,8 @@ def test_a_word_too_many_points_at_the_help():
         (("run", "--epochs"), "--epochs"),
         (("leaderboard", "--by", "seed"), "--by"),
         (("leaderboard", "--format", "xml"), "--format"),
+        (("leaderboard", "--paper", "--by", "model"), "--by: not allowed with argument --paper"),
+        (("leaderboard", "--sql", "SELECT 1", "--paper"), "--paper: not allowed with argument --sql"),
         (("datasets", "mend"), "'mend'"),
         (("datasets", "make", "synthetic", "--size-px", "big"), "--size-px"),
     ],
@@ -85,3 +87,10 @@ def test_every_other_mistake_names_the_word_and_the_help(argv, named):
 def test_a_leaderboard_has_its_defaults():
     asked = arguments.parse(["leaderboard"])
     assert (asked.output, asked.by, asked.format, asked.sort, asked.sql) == ("results", "job", "table", None, None)
+    assert not asked.paper
+
+
+def test_figures_take_their_filters_more_than_once():
+    asked = arguments.parse(["figures", "--category", "a", "--category", "b", "--model", "m"])
+    assert (asked.output, asked.to) == ("results", None)
+    assert (asked.dataset, asked.category, asked.model) == ([], ["a", "b"], ["m"])

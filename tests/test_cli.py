@@ -82,6 +82,19 @@ def test_leaderboard_in_every_format_and_by_sql(data, tmp_path, capsys):
     assert line["images"] == Output(out).jobs()[0].test_images
 
 
+def test_figures_need_nothing_but_the_rows(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    shutil.rmtree(data)
+    shutil.rmtree(tmp_path / "out" / "checkpoints")
+    capsys.readouterr()
+    assert main(["figures", "--output", str(tmp_path / "out")]) == 0
+    assert "wrote" in capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert names == {"figure_8.png", "figure_8.svg", "figure_9_brackets.png", "figure_9_brackets.svg"}
+    assert main(["figures", "--output", str(tmp_path / "out"), "--to", str(tmp_path / "to")]) == 0
+    assert {path.name for path in (tmp_path / "to").iterdir()} == names
+
+
 def test_pandas_reads_the_rows_in_one_line(data, tmp_path):
     main(own(data, tmp_path / "out"))
     (row,) = Output(str(tmp_path / "out")).jobs()
@@ -93,8 +106,21 @@ def test_plan_names_the_jobs_and_writes_nothing(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["plan", "--model", "sa_skip_ganomaly", "--trials", "5", "--output", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "sa_skip_ganomaly" in printed and "15 trials" in printed
+    assert "sa_skip_ganomaly" in printed and "15 trials" in printed and "time: not measured" in printed
     assert not out.exists()
+
+
+def test_plan_expects_the_times_of_the_rows_that_there_are(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    longer = ["--epochs", "2", "--steps-per-epoch", "50"]
+    assert main(["plan", *own(data, tmp_path / "out")[1:], *longer]) == 0
+    printed = capsys.readouterr().out
+    assert "1 job, 0 finished; left: 1 trial and 1 refit" in printed
+    assert "at most: 200 optimisation steps" in printed and "CPU-core-hours" in printed
+    assert f"by 1 trial row of {tmp_path / 'out'} at 32 px on cpu" in printed
+    assert main(["plan", *own(data, tmp_path / "out")[1:]]) == 0
+    assert "1 job, 1 finished; left: 0 trials and 0 refits" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["datasets", "models"])
@@ -195,6 +221,22 @@ def test_too_few_defects_to_choose_and_to_report(data, tmp_path, capsys):
 
 def test_a_leaderboard_where_there_is_none(tmp_path, capsys):
     assert "holds no leaderboard" in complaint(capsys, "leaderboard", "--output", str(tmp_path))
+
+
+def test_figures_where_there_is_nothing_to_draw(tmp_path, capsys):
+    assert "holds no finished job" in complaint(capsys, "figures", "--output", str(tmp_path))
+
+
+def test_a_leaderboard_beside_the_paper_without_its_datasets(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    line = complaint(capsys, "leaderboard", "--output", str(tmp_path / "out"), "--paper")
+    assert "no finished job on mvtec_ad or kolektor_sdd" in line
+
+
+@pytest.mark.parametrize("other", [["--by", "model"], ["--sql", "SELECT 1"], ["--sort", "f1"]])
+def test_a_leaderboard_beside_the_paper_that_is_to_be_something_else_too(other, tmp_path, capsys):
+    assert other[0] in complaint(capsys, "leaderboard", "--output", str(tmp_path), "--paper", *other)
 
 
 def test_sql_that_is_wrong(data, tmp_path, capsys):

@@ -105,7 +105,7 @@ def test_a_value_of_a_wrong_type_names_the_option(yaml_file, text, expected):
     assert complaint({}, yaml_file(text)) == expected
 
 
-@pytest.mark.parametrize("name", ["trials", "epochs", "size_px", "batch", "parallel_trials"])
+@pytest.mark.parametrize("name", ["trials", "epochs", "size_px", "batch", "steps_per_epoch", "parallel_trials"])
 @pytest.mark.parametrize("value", ["0", "-3"])
 def test_a_count_of_the_experiment_is_at_least_one(name, value):
     assert complaint({name: value}) == f"--{name.replace('_', '-')} {value}: 1 or more is expected."
@@ -222,6 +222,7 @@ CHANGED = {
     "fit": "stretch",
     "trials": 9,
     "epochs": 21,
+    "steps_per_epoch": 14,
     "batch": 17,
     "sampler": "tpe",
     "scheduler": "none",
@@ -240,6 +241,11 @@ def test_every_field_changes_the_hash():
     assert set(CHANGED) == {field.name for field in dataclasses.fields(Experiment)}
     hashes = {Experiment(**{name: value}).hash() for name, value in CHANGED.items()} | {Experiment().hash()}
     assert len(hashes) == len(CHANGED) + 1
+
+
+def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():
+    """The choice of parallel trials that an output keeps is found by this hash."""
+    assert Experiment(model=("mean_image",)).hash() == "92c94eab4c77"
 
 
 def test_flags_and_yaml_of_one_meaning_are_one_experiment(yaml_file):

@@ -8,7 +8,8 @@ from optuna.distributions import FloatDistribution
 from model.catalog import MODELS
 from search_spaces.catalog import PRESETS, SPACES
 
-TRAINED = ("sa_skip_ganomaly", "skip_ganomaly")
+TRAINED = [name for name in MODELS if name != "mean_image"]
+SCALES = {"lr", "encoder_lr", "latent_lr", "w_adv", "w_con", "w_lat", "kappa"}  # what is searched over decades
 
 
 def test_models_and_spaces_have_the_same_names():
@@ -46,10 +47,20 @@ def test_the_first_preset_is_the_models_default(name):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_learning_rate_and_loss_weights_are_searched_on_log_scales(name):
-    for key in ("lr", "w_adv", "w_con", "w_lat"):
+def test_learning_rates_and_loss_weights_are_searched_on_log_scales(name):
+    assert "lr" in SPACES[name]
+    for key in SCALES & SPACES[name].keys():
         distribution = SPACES[name][key]
         assert isinstance(distribution, FloatDistribution) and distribution.log
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_models_own_settings_are_named_after_it_or_after_the_paper(name):
+    assert next(iter(PRESETS[name])) in (name, "paper")
+
+
+def test_the_three_u_net_gans_are_searched_equally():
+    assert SPACES["sa_skip_ganomaly"] == SPACES["skip_ganomaly"] == SPACES["sagan"]
 
 
 def test_presets_are_tried_in_the_stated_order():

@@ -1,6 +1,7 @@
 """The training loop: every image once an epoch, and the same weights however often it was interrupted."""
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -66,6 +67,25 @@ def test_every_image_is_used_once_an_epoch_and_no_remainder_is_dropped(count, ba
         assert max(map(len, of_epoch)) - min(map(len, of_epoch)) <= 1, "no batch is much smaller than another"
 
 
+@pytest.mark.parametrize(("count", "batch", "steps"), [(7, 3, 12), (50, 16, 10), (9, 9, 4), (5, 4, 1), (3, 16, 5)])
+def test_with_steps_given_an_epoch_is_that_many_full_batches_and_all_images_are_shown_alike(count, batch, steps):
+    diary = shown(count, batch, epochs=3, steps_per_epoch=steps)
+    assert len(diary.steps) == 3 * steps
+    for epoch in range(3):
+        of_epoch = diary.steps[epoch * steps : (epoch + 1) * steps]
+        assert all(len(step) == len(set(step)) == min(batch, count) for step in of_epoch), "no image twice in a batch"
+        times = Counter(sum(of_epoch, []))
+        assert max(times.values()) - min(times[i] for i in range(count)) <= 1
+
+
+def test_which_image_comes_next_is_left_to_chance():
+    """Of 6 images in batches of 4, the third batch holds any 4: each about as often as any other."""
+    thirds = shown(6, 4, epochs=300, steps_per_epoch=3).steps[2::3]
+    times = Counter(sum(thirds, []))
+    assert len({tuple(sorted(step)) for step in thirds}) == 15, "all sets of 4 of 6"
+    assert all(abs(times[i] - 200) < 50 for i in range(6))
+
+
 def test_only_training_images_are_shown():
     diary = Diary()
     list(fit.fit(diary, numbered(10), torch.tensor([1, 4, 9]), epochs=1, batch=2, seed=0))
@@ -83,16 +103,20 @@ def test_progress_rises_from_zero_towards_one():
     assert shown(4, 2, epochs=2, done=1).progress == [0.5, 0.75]
 
 
-def test_each_epoch_tells_its_number_mean_losses_and_images():
+def test_each_epoch_tells_its_number_mean_losses_steps_and_images():
     epochs = list(fit.fit(Diary(), numbered(5), torch.arange(5), epochs=2, batch=3, seed=0))
-    assert [(epoch.number, epoch.images, epoch.losses) for epoch in epochs] == [(1, 5, {"size": 2.5})] + [
-        (2, 5, {"size": 2.5})
-    ]
+    found = [(epoch.number, epoch.steps, epoch.images, epoch.losses) for epoch in epochs]
+    assert found == [(1, 2, 5, {"size": 2.5}), (2, 2, 5, {"size": 2.5})]
+    (long,) = fit.fit(Diary(), numbered(5), torch.arange(5), epochs=1, batch=3, seed=0, steps_per_epoch=7)
+    assert (long.steps, long.images, long.losses) == (7, 21, {"size": 3.0})
 
 
-def test_two_workers_part_every_batch_between_them():
-    alone = shown(21, 8, epochs=2)
-    first, second = (shown(21, 8, epochs=2, rank=rank, world=2) for rank in (0, 1))
+@pytest.mark.parametrize("steps_per_epoch", [None, 5])
+def test_two_workers_part_every_batch_between_them(steps_per_epoch):
+    alone = shown(21, 8, epochs=2, steps_per_epoch=steps_per_epoch)
+    first, second = (
+        shown(21, 8, epochs=2, steps_per_epoch=steps_per_epoch, rank=rank, world=2) for rank in (0, 1)
+    )
     for whole, left, right in zip(alone.steps, first.steps, second.steps, strict=True):
         assert sorted(left + right) == sorted(whole)
         assert abs(len(left) - len(right)) <= 1
@@ -106,10 +130,11 @@ def test_a_batch_of_fewer_images_than_workers_goes_to_all_of_them():
 # -- the same weights
 
 
-def test_an_epoch_draws_its_randomness_from_the_seed_and_its_number_alone():
-    whole = shown(9, 3, epochs=3)
+@pytest.mark.parametrize("steps_per_epoch", [None, 3])
+def test_an_epoch_draws_its_randomness_from_the_seed_and_its_number_alone(steps_per_epoch):
+    whole = shown(9, 3, epochs=3, steps_per_epoch=steps_per_epoch)
     torch.rand(5)  # whatever was drawn before
-    resumed = shown(9, 3, epochs=3, done=1)
+    resumed = shown(9, 3, epochs=3, steps_per_epoch=steps_per_epoch, done=1)
     assert (resumed.steps, resumed.draws) == (whole.steps[3:], whole.draws[3:])
     assert len(set(whole.draws)) == 9, "no epoch repeats another"
 

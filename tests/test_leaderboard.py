@@ -1,8 +1,10 @@
 """Rows -> rankings: what is ranked beside what, what a failure looks like, and SQL that can only read the rows."""
 
 import io
+import itertools
 import json
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -118,6 +120,132 @@ def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
     assert "settings" not in leaderboard.for_reading(leaderboard.jobs(rows[:1])).columns
     assert ranks(leaderboard.by_model(rows), "model", "test_auc") == [(1, A, 0.9), (2, A, 0.8), (3, B, 0.7)]
     assert leaderboard.by_category(rows)[A].tolist() == [0.9]
+
+
+# -- several seeds, and first against second
+
+
+@pytest.fixture
+def sweep(make_job, make_measured):
+    """Rows and scores of {model: how far it sets defects apart} over categories and seeds."""
+
+    def make(skills: dict, categories=("bottle",), seeds=(0, 1), job=None, **columns) -> tuple:
+        rows, scores = [], []
+        for category, seed, (model, skill) in itertools.product(categories, seeds, skills.items()):
+            labels = np.arange(60) % 2
+            luck = np.random.default_rng([seed, len(category)]).normal(size=60)
+            described = make_job(category, model=(model,), seed=(seed,), **(job or {}))
+            row, own = make_measured(described, labels, skill * labels + luck, **columns)
+            rows.append(row)
+            scores += own
+        return frame(*rows), frame(*scores)
+
+    return make
+
+
+def test_the_mean_of_several_seeds_has_its_interval_only_with_the_scores(sweep):
+    rows, scores = sweep({A: 1.0}, seeds=(0, 1, 2))
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        (line,) = view(rows, scores).to_dict("records")
+        assert line["test_auc"] == pytest.approx(rows.test_auc.mean())
+        assert line["test_auc_low"] < line["test_auc"] < line["test_auc_high"]
+        (line,) = view(rows).to_dict("records")
+        assert pd.isna(line["test_auc_low"]) and pd.isna(line["test_auc_high"])
+        (line,) = view(rows, scores[scores.job_id != rows.job_id[0]]).to_dict("records")
+        assert pd.isna(line["test_auc_low"]), "the scores of one seed are missing"
+
+
+def test_a_single_seed_keeps_its_rows_own_interval(sweep):
+    rows, scores = sweep({A: 1.0}, seeds=(0,), test_auc_low=0.1, test_auc_high=0.9)
+    for view, given in itertools.product((leaderboard.jobs, leaderboard.by_model), (scores, None)):
+        (line,) = view(rows, given).to_dict("records")
+        assert (line["test_auc_low"], line["test_auc_high"]) == (0.1, 0.9)
+
+
+def test_a_seed_that_failed_has_no_part_in_the_interval(sweep, make_job):
+    rows, scores = sweep({A: 1.0}, seeds=(0,))
+    failed = frame(refit.failed_row(make_job(seed=(1,)), [], "RuntimeError: out of memory"))
+    (line,) = leaderboard.jobs(pd.concat([rows, failed]), scores).to_dict("records")
+    assert (line["test_auc_low"], line["test_auc_high"]) == (rows.test_auc_low[0], rows.test_auc_high[0])
+
+
+def test_the_first_line_of_every_ranking_and_no_other_has_its_lead_over_the_second(sweep):
+    rows, scores = sweep({C: 0.2, A: 1.6, B: 1.0}, ("bottle", "cable"))
+    lines = leaderboard.jobs(rows, scores)
+    leading = lines[lines.lead.notna()]
+    assert ranks(leading, "category", "model", "lead_over", "lead_jobs", "lead_categories") == [
+        (1, "bottle", A, B, 2, 1),
+        (1, "cable", A, B, 2, 1),
+    ]
+    assert leading.lead.tolist() == pytest.approx(
+        [lines.test_auc[0] - lines.test_auc[1], *-lines.test_auc[3:5].diff()[1:]]
+    )
+    assert (leading.lead_low < leading.lead).all() and (leading.lead < leading.lead_high).all()
+
+    lines = leaderboard.by_model(rows, scores)
+    assert ranks(lines[lines.lead.notna()], "model", "lead_over", "lead_jobs", "lead_categories") == [(1, A, B, 4, 2)]
+    assert lines.lead[0] == pytest.approx(lines.test_auc[0] - lines.test_auc[1])
+
+
+def test_nobody_leads_alone_or_without_scores_or_on_other_images(sweep):
+    rows, scores = sweep({A: 1.6, B: 1.0})
+    other = rows.assign(split_hash=rows.split_hash.where(rows.model == A, "other"))
+    for lines in (
+        leaderboard.jobs(rows[rows.model == A], scores),
+        leaderboard.jobs(rows),
+        leaderboard.jobs(other, scores),
+    ):
+        assert lines.lead.isna().all() and lines.lead_over.isna().all()
+        assert leaderboard.leads(lines) == []
+    assert leaderboard.leads(leaderboard.by_category(rows)) == []
+
+
+def test_protocols_are_compared_within_themselves(sweep):
+    holdout, paper = sweep({A: 1.6, B: 1.0}), sweep({A: 0.9, B: 1.5}, job={"protocol": "paper"})
+    lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(holdout, paper, strict=True)))
+    assert ranks(lines[lines.lead.notna()], "protocol", "model", "lead_over") == [
+        (1, "holdout", A, B),
+        (1, "paper", B, A),
+    ]
+    first, second, how = leaderboard.leads(lines)
+    assert first.startswith(f"bottle, holdout: {A} leads {B} by ")
+    assert second.startswith(f"bottle, paper: {B} leads {A} by ")
+
+
+def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_them_apart(sweep):
+    rows, scores = sweep({A: 1.6, B: 1.0})
+    lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05)
+    *_, sentence, how = leaderboard.leads(lines[:1])
+    assert sentence == f"bottle: {A} leads {B} by 0.026 (95 % 0.004 to 0.050, 2 jobs each): told apart"
+    assert "paired bootstrap" in how and "one seed" not in how
+    unsure = leaderboard.leads(lines[:1].assign(lead_low=-0.004))[0]
+    assert unsure.endswith("(95 % -0.004 to 0.050, 2 jobs each): not told apart")
+    single = leaderboard.leads(lines[:1].assign(lead_jobs=1))
+    assert "1 job each" in single[0] and "of one seed it says nothing about others" in single[1]
+    (mean, _) = leaderboard.leads(leaderboard.by_model(*sweep({A: 1.6, B: 1.0}, ("bottle", "cable"))))
+    assert mean.startswith(f"mean of 2 categories: {A} leads {B} by ") and "4 jobs each" in mean
+
+
+def test_a_second_that_is_ahead_over_the_common_seeds_is_said_to_lead(sweep):
+    lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(lead=-0.02, lead_low=-0.05, lead_high=-0.01)
+    assert f"{B} leads {A} by 0.020 (95 % 0.010 to 0.050, 2 jobs each): told apart" in leaderboard.leads(lines[:1])[0]
+
+
+def test_settings_of_one_model_that_lead_one_another_are_named(sweep):
+    short, long = sweep({A: 1.0}), sweep({A: 1.6}, job={"epochs": 200})
+    lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(short, long, strict=True)))
+    assert lines.lead_over[0] == f"{A} ({lines.settings[1]})"
+
+
+def test_leads_are_columns_in_full_and_sentences_for_reading(sweep):
+    rows, scores = sweep({A: 1.6, B: 1.0})
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        lines = view(rows, scores)
+        (first, second) = json.loads(leaderboard.render(lines, "json"))
+        assert {"lead_over", "lead", "lead_low", "lead_high"} <= set(first) == set(second)
+        assert first["lead"] > 0 and second["lead"] is None
+        shown = leaderboard.for_reading(lines).columns
+        assert "95 % interval" in shown and not [name for name in shown if "lead" in name or "low" in name]
 
 
 # -- by model and by category

@@ -124,6 +124,63 @@ def test_no_interval_without_an_auroc():
     assert metrics.auroc_interval(np.zeros(4), np.arange(4.0), 0) == (None, None)
 
 
+# -- the mean of several runs
+
+
+def test_the_resamples_of_one_run_are_those_of_its_interval():
+    labels, scores = two_normals(40, 1.0, seed=4)
+    resamples = metrics.resampled_mean_auroc(labels, scores[:, None], seed=5)
+    assert metrics.central(resamples) == metrics.auroc_interval(labels, scores, seed=5)
+
+
+def test_copies_of_a_run_are_no_more_evidence_than_the_run():
+    labels, scores = two_normals(40, 1.0, seed=4)
+    once, thrice = (metrics.resampled_mean_auroc(labels, scores[:, None].repeat(n, 1), seed=0) for n in (1, 3))
+    np.testing.assert_allclose(thrice, once)
+
+
+def test_runs_that_differ_widen_the_interval_even_where_each_is_certain():
+    labels = np.arange(40) % 2
+    perfect, reversed_ = labels * 1.0, labels * -1.0
+    resamples = metrics.resampled_mean_auroc(labels, np.stack([perfect, reversed_], 1), seed=0)
+    assert metrics.central(resamples) == (0.0, 1.0)
+    assert set(resamples) == {0.0, 0.5, 1.0} and np.mean(resamples == 0.5) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_resample_is_its_definition():
+    """Drawn runs, each judged on the drawn images that are in its test part, as often as they were drawn."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 12 + [1] * 9)
+    scores = (rng.normal(size=(21, 3)) + labels[:, None]).round(1)  # with ties
+    scores[rng.permutation(21)[:6], 0] = np.nan
+    scores[rng.permutation(21)[:6], 2] = np.nan
+    resamples = metrics.resampled_mean_auroc(labels, scores, seed=7)
+    rng = np.random.default_rng(7)
+    drawn_d, drawn_n, drawn_runs = (rng.multinomial(n, [1 / n] * n, size=metrics.BOOTSTRAPS) for n in (9, 12, 3))
+    for b in range(50):
+        images = np.repeat(np.arange(21), np.concatenate([drawn_n[b], drawn_d[b]]))
+        aucs = []
+        for run in np.repeat(np.arange(3), drawn_runs[b]):
+            own = images[~np.isnan(scores[images, run])]
+            aucs.append(metrics.auroc(labels[own], scores[own, run]))
+        assert resamples[b] == pytest.approx(np.mean(aucs))
+
+
+def test_a_run_without_one_of_the_classes_has_no_mean():
+    labels = np.array([0, 0, 1, 1])
+    alone = np.array([[0.1, 0.1], [0.2, 0.2], [0.3, np.nan], [0.4, np.nan]])
+    assert metrics.resampled_mean_auroc(labels, alone, seed=0) is None
+    assert metrics.resampled_mean_auroc(np.zeros(4), alone[:, :1], seed=0) is None
+
+
+def test_resamples_that_leave_a_run_without_a_class_are_left_out_of_the_interval():
+    labels = np.array([0, 0, 1, 1])
+    apart = np.array([[0.1, np.nan], [np.nan, 0.1], [0.3, np.nan], [np.nan, 0.3]])
+    resamples = metrics.resampled_mean_auroc(labels, apart, seed=0)
+    assert 0 < np.isnan(resamples).mean() < 1
+    assert metrics.central(resamples) == (1.0, 1.0)
+
+
 # -- pixel level
 
 

@@ -21,6 +21,7 @@ CHANGED = {  # every field of a job that decides its rows, with another value
     "fit": {"fit": "stretch"},
     "epochs": {"epochs": 21},
     "batch": {"batch": 17},
+    "steps": {"steps_per_epoch": 14},  # as many as the default's, but of full batches
     "sampler": {"sampler": "tpe"},
     "scheduler": {"scheduler": "none"},
     "parallel trials": {"parallel_trials": 2},
@@ -81,6 +82,24 @@ def test_a_name_with_any_characters_is_one_path_segment(make_job):
 def test_seeds_of_trials_differ_between_trials_and_jobs(make_job):
     tasks = [plan.trial_task(make_job(seed=(seed,)), index, {}, 9) for seed in (0, 1) for index in range(5)]
     assert len({task.seed for task in tasks}) == 10
+
+
+def test_an_option_that_is_not_set_leaves_the_settings_of_older_rows(make_job):
+    assert make_job().settings == "5206ada7"
+
+
+# -- the length of a trial
+
+
+def test_an_epoch_is_every_image_once_unless_its_steps_are_given(make_job):
+    once, given = make_job(epochs=3, batch=10), make_job(epochs=3, batch=10, steps_per_epoch=50)
+    assert (once.trial_steps(), once.trial_cost()) == (3 * 21, 3 * 209)
+    assert (given.trial_steps(), given.trial_cost()) == (3 * 50, 3 * 50 * 10)
+    assert (once.steps(2, train_images=30), given.steps(2, train_images=30)) == (6, 100)
+
+
+def test_a_batch_is_no_larger_than_the_training_set(make_job):
+    assert make_job(epochs=3, batch=500, steps_per_epoch=50).trial_cost() == 3 * 50 * 209
 
 
 # -- spaces

@@ -46,6 +46,9 @@ def rows(output: Path) -> dict[str, dict]:
     place = Output(str(output))
     found = {row.trial_id: row for row in place.trials()} | {row.job_id: row for row in place.jobs()}
     plain = {key: {k: v for k, v in dataclasses.asdict(row).items() if k not in MEASURED} for key, row in found.items()}
+    for kind in ("scores", "pictures"):
+        for row in place.table(kind).to_pylist():
+            plain[row["job_id"]].setdefault(kind, []).append(row)
     return dict(sorted(plain.items()))
 
 

@@ -24,7 +24,9 @@ def images():
 
 @pytest.fixture(scope="module")
 def job() -> plan.Job:
-    experiment = Experiment(model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, batch=40)
+    experiment = Experiment(
+        model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, steps_per_epoch=4, batch=40
+    )
     return plan.jobs(experiment, survey(experiment, None), 1)[0]
 
 
@@ -42,6 +44,7 @@ def test_it_is_the_winner_again_up_to_its_best_epoch(winner, refitted):
     result, _ = refitted
     assert result.row.val_auc == winner.val_auc
     assert result.row.epochs == winner.best_epoch
+    assert result.row.steps == 4 * winner.best_epoch and 0 < result.row.train_s < result.row.wall_s
     assert result.row.best_trial == winner.trial_id
 
 
@@ -54,6 +57,15 @@ def test_every_test_image_is_scored_once_and_the_figures_follow_from_the_scores(
     assert row.test_auc_low <= row.test_auc <= row.test_auc_high
     assert row.accuracy == np.mean((values >= row.threshold) == labels)
     assert 0 <= row.au_pro <= 1 and 0 <= row.pixel_auroc <= 1
+
+
+def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
+    result, _ = refitted
+    scores = {score.path: (score.label, score.defect, score.score) for score in result.scores}
+    assert {score.defect for score in result.scores} == {row.defect for row in result.pictures if row.why == "example"}
+    for row in result.pictures:
+        assert (row.label, row.defect, row.score) == scores[row.path]
+        assert (row.threshold, row.job_id) == (result.row.threshold, result.row.job_id)
 
 
 def test_the_threshold_comes_from_validation_alone(job, images, refitted):

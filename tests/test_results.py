@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import results
 from orchestrator.errors import InputError
-from orchestrator.results import FAILED, JobRow, Output, ScoreRow, TrialRow
+from orchestrator.results import FAILED, JobRow, Output, PictureRow, ScoreRow, TrialRow
 
 LEADERBOARD = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, trials, failed_trials,
     val_auc, test_auc, test_auc_low, test_auc_high, accuracy, precision, recall, f1, threshold, average_precision,
@@ -46,6 +46,7 @@ def test_tables_have_the_columns_that_the_design_names():
     assert {name.strip() for name in LEADERBOARD.split(",")} <= set(results.arrow_schema(JobRow).names)
     assert {name.strip() for name in TRIALS.split(",")} <= set(results.arrow_schema(TrialRow).names)
     assert results.arrow_schema(ScoreRow).names[5:] == ["path", "label", "defect", "score"]
+    assert set(results.arrow_schema(PictureRow).names) > set(results.arrow_schema(ScoreRow).names)
 
 
 def test_a_column_may_be_empty_where_its_row_may_be_none_and_only_there():
@@ -76,6 +77,22 @@ def test_every_row_comes_back_as_it_was(output, make_job, make_trial, make_job_r
     assert output.table("scores").to_pylist() == [dataclasses.asdict(score) for score in scores]
 
 
+def test_pictures_come_back_byte_for_byte(output, make_job, make_job_row, make_picture):
+    job = make_job()
+    rows = [make_picture(job), make_picture(job, "test/crack/000.png", "crack", mask=b"\x89PNG\r\n\x1a\n\x00\xff")]
+    output.write_pictures(make_job_row(job), rows)
+    assert [PictureRow(**values) for values in output.table("pictures").to_pylist()] == rows
+
+
+def test_one_jobs_folder_can_be_read_by_itself(output, make_job, make_job_row, make_picture):
+    for job in (make_job(), make_job("cable")):
+        output.write_pictures(make_job_row(job), [make_picture(job)])
+    place = results.partition("mvtec_ad", "cable", "sa_skip_ganomaly")
+    assert output.table("pictures", *place)["category"].to_pylist() == ["cable"]
+    assert output.table("pictures", *place[:1]).num_rows == 2
+    assert output.table("pictures", "dataset=none").num_rows == 0
+
+
 def test_a_failed_jobs_row_comes_back_too(output, make_job, make_job_row):
     row = make_job_row(make_job(), None, status=FAILED, error="ValueError: lr is 'ö'\nsecond line", epochs=0)
     output.write_job(row)
@@ -90,6 +107,34 @@ def test_an_output_without_rows_has_empty_tables(output):
 def test_rows_travel_as_json(make_job, make_trial):
     row = make_trial(make_job(), 0, [0.1, 0.2], params={"lr": 0.1})
     assert results.from_json(TrialRow, results.to_json(row)) == row
+
+
+@pytest.fixture
+def without(output, make_job, make_trial):
+    """Leaves one trial row as code that did not know these columns wrote it; returns the row."""
+
+    def write(*columns: str) -> TrialRow:
+        row = make_trial(make_job(), 0, [0.5], steps=9, train_s=2.0)
+        output.write_trial(row)
+        (path,) = (output.path(name) for name in files(output))
+        old = pq.read_table(output.fs.open_input_file(path), partitioning=None).drop_columns(list(columns))
+        with output.fs.open_output_stream(path) as stream:
+            pq.write_table(old, stream)
+        return row
+
+    return write
+
+
+def test_a_column_that_a_file_is_too_old_to_have_is_empty(output, without, make_job, make_trial):
+    old, new = without("steps", "train_s"), make_trial(make_job(), 1, [0.5], steps=9, train_s=2.0)
+    output.write_trial(new)
+    assert output.trials() == [dataclasses.replace(old, steps=None, train_s=None), new]
+
+
+def test_a_file_without_what_every_row_must_have_is_refused(output, without):
+    without("job_id")
+    with pytest.raises(ValueError, match="job_id"):
+        output.trials()
 
 
 # -- identity
@@ -231,15 +276,16 @@ def test_proving_that_it_can_be_written_leaves_nothing_but_the_folder(tmp_path):
 # -- what else an output keeps
 
 
-def test_a_jobs_traces_are_removed_and_no_other_jobs(output, make_job, make_trial, make_job_row):
+def test_a_jobs_traces_are_removed_and_no_other_jobs(output, make_job, make_trial, make_job_row, make_picture):
     gone, kept = make_job(seed=(1,)), make_job(seed=(11,))
     for job in (gone, kept):
         output.write_trial(make_trial(job, 0, [0.5]))
         output.write_scores(make_job_row(job), [score_row(job)])
+        output.write_pictures(make_job_row(job), [make_picture(job)])
         output.write_job(make_job_row(job))
         output.write_checkpoint(job.id, {"weights.pt": b"w"})
     output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
-    assert len(files(output)) == 4 and not any(gone.id in path for path in files(output))
+    assert len(files(output)) == 5 and not any(gone.id in path for path in files(output))
     assert [row.job_id for row in output.jobs()] == [kept.id]
     output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
 

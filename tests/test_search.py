@@ -158,6 +158,13 @@ def test_the_bar_is_the_upper_third_of_the_best_values_so_far(row):
     assert found[3] == pytest.approx(np.percentile([0.2, 0.5, 0.8], 200 / 3)), "a curve of two epochs has no third"
 
 
+def test_epochs_after_which_a_model_could_not_score_yet_set_no_bar(row):
+    rows = [row(0, {}, [None, None, 0.6, 0.7]), row(1, {}, [None, None, 0.9, 0.8])]
+    found = search.bars(rows, 9, False, "asha")
+    assert set(found) == {3} and found[3] == pytest.approx(np.percentile([0.6, 0.9], 200 / 3))
+    assert search.best_so_far([None, None]) is None and search.best_so_far([None, 0.6, 0.4]) == 0.6
+
+
 def test_presets_run_to_the_end_and_so_does_everything_without_a_scheduler(history):
     assert search.bars(history, 9, True, "asha") == {}
     assert search.bars(history, 9, False, "none") == {}

@@ -44,7 +44,7 @@ def search(make_trial):
 
 
 @pytest.fixture
-def refit(make_job_row):
+def refit(make_job_row, make_picture):
     """Closes every job that is ready, as a backend does; returns the winners' indices."""
 
     def run(sweep: Sweep) -> list[int | None]:
@@ -58,7 +58,7 @@ def refit(make_job_row):
             identity = {"job_id": job.id, "dataset": "mvtec_ad", "category": job.category.name, "model": job.model}
             score = ScoreRow(**identity, seed=job.seed, path="test/good/000.png", label=0, defect="good", score=0.5)
             row = make_job_row(job, 0.9, trials=task.trials, best_trial=task.winner.trial_id)
-            sweep.close(Refitted(row, [score]))
+            sweep.close(Refitted(row, [score], [make_picture(job)]))
             winners.append(task.winner.index)
         return winners
 
@@ -222,15 +222,16 @@ def test_rows_are_on_disk_before_anyone_is_told(begin, search, refit, output, ma
     assert told == [(0, 0), (1, 1), (1, 1), (2, 2)], "started, recorded, started, recorded"
 
 
-def test_a_jobs_scores_are_there_before_its_row(begin, search, refit, output, make_job):
+def test_a_jobs_scores_and_pictures_are_there_before_its_row(begin, search, refit, output, make_job):
     """A job's row says that all else is there; whoever is killed in between does the refit again."""
-    seen = []
+    seen, left = [], lambda: tuple(output.table(kind).num_rows for kind in ("scores", "pictures", "leaderboard"))
     job = make_job(trials=1)
     sweep = begin(job)
     search(sweep)
-    sweep.on_change = lambda: seen.append((output.table("scores").num_rows, len(output.jobs())))
+    write_job = output.write_job
+    output.write_job = lambda row: (seen.append(left()), write_job(row))
     refit(sweep)
-    assert seen == [(0, 0), (1, 1)]
+    assert seen == [(1, 1, 0)] and left() == (1, 1, 1)
 
 
 def test_other_jobs_rows_in_the_output_are_none_of_its_business(begin, search, refit, make_job):

@@ -55,7 +55,14 @@ def test_a_row_says_what_was_done_and_on_what(images):
     assert (row.train_images, row.val_images) == (len(parts.train), len(parts.val))
     assert (row.data_hash, row.split_hash) == (images.data_hash, parts.hash)
     assert row.job_id == mine.id and row.trial_id == mine.trial_id(0)
-    assert row.wall_s > 0 and row.images_per_s > 0 and row.device.startswith("cpu")
+    assert 0 < row.train_s < row.wall_s and row.images_per_s > 0 and row.device.startswith("cpu")
+    assert row.steps == mine.steps(2, row.train_images)
+
+
+def test_steps_are_counted_as_asked(images):
+    row = finish(trial.train(task(job(epochs=2, steps_per_epoch=5)), images, CPU, 0.0))
+    assert (row.status, row.epochs, row.steps) == ("completed", 2, 10)
+    assert row.images_per_s * row.train_s == pytest.approx(10 * 16), "full batches"
 
 
 @pytest.mark.parametrize("protocol", ["holdout", "synthetic"])
@@ -67,6 +74,15 @@ def test_nothing_that_a_trial_holds_depends_on_the_test_part(images, protocol):
         finish(trial.train(task(job(protocol=protocol, epochs=1)), source, CPU, 0.0)) for source in (images, poisoned)
     ]
     assert rows[0].curve == rows[1].curve
+
+
+def test_a_model_of_phases_is_not_judged_before_its_last(images):
+    """f-AnoGAN's encoder is trained in the last third: before, there is nothing to score with, and no bar stops it."""
+    phased = job("f_anogan", epochs=3, batch=2)
+    mine = task(phased, bars=((1, 2.0), (2, 2.0)))
+    row = finish(trial.train(mine, small(images, train=4), CPU, 0.0))
+    assert (row.status, row.curve[:2]) == ("completed", [None, None])
+    assert row.val_auc == row.last_val_auc == row.curve[2] and row.best_epoch == 3
 
 
 def test_under_synthetic_the_anomalies_that_choose_are_forged_from_held_out_normals(images):

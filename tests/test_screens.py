@@ -1,0 +1,105 @@
+"""What the verbs print of an output: rankings with their sentences, the paper's tables, and only what fits."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from orchestrator import screens
+from orchestrator.errors import InputError
+from orchestrator.results import Output
+
+A, B = "sa_skip_ganomaly", "skip_ganomaly"
+
+
+@pytest.fixture
+def output(tmp_path, make_job, make_measured) -> Output:
+    """Two models on bottle, two seeds; the first sets defects apart, the second guesses."""
+    output = Output(str(tmp_path))
+    labels = np.arange(60) % 2
+    for model, seed in ((A, 0), (A, 1), (B, 0), (B, 1)):
+        scores = np.random.default_rng([seed, len(model)]).normal(size=60) + 3 * labels * (model == A)
+        row, judged = make_measured(make_job(model=(model,), seed=(seed,)), labels, scores)
+        output.write_scores(row, judged)
+        output.write_job(row)
+    return output
+
+
+def printed(capsys) -> list[str]:
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+# -- the leaderboard
+
+
+@pytest.mark.parametrize(("form", "bullet"), [("table", ""), ("markdown", "- ")])
+def test_under_the_ranking_stands_whether_the_first_beats_the_second(output, capsys, form, bullet):
+    screens.leaderboard(output, format=form)
+    *_, caption, empty, sentence, how = printed(capsys)
+    assert "protocol holdout" in caption and empty == ""
+    assert sentence.startswith(f"{bullet}bottle: {A} leads {B} by 0.") and sentence.endswith("2 jobs each): told apart")
+    assert how.startswith(f"{bullet}told apart: ")
+
+
+def test_a_runs_own_ranking_compares_only_its_own_jobs(output, capsys):
+    jobs = {row.job_id for row in output.jobs() if row.seed == 0}
+    screens.leaderboard(output, only=jobs)
+    assert "1 job each" in "\n".join(printed(capsys))
+    screens.leaderboard(output, only={job for job in jobs if job.startswith(f"bottle-{A}")})
+    assert "leads" not in "\n".join(printed(capsys))
+
+
+def test_json_and_csv_hold_nothing_but_the_rows(output, capsys):
+    screens.leaderboard(output, by="model", format="json")
+    assert [line["lead_over"] for line in json.loads("\n".join(printed(capsys)))] == [B, None]
+    screens.leaderboard(output, format="csv")
+    assert len(printed(capsys)) == 3
+
+
+@pytest.mark.parametrize(("by", "width", "dropped"), [("job", 200, set()), ("model", 80, {"trials", "au_pro"})])
+def test_a_narrow_terminal_gets_fewer_columns_rather_than_broken_words(output, capsys, monkeypatch, by, width, dropped):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    monkeypatch.setenv("COLUMNS", str(width))
+    screens.leaderboard(output, by=by)
+    header, first, *_ = printed(capsys)
+    assert {"trials", "au_pro"} - set(header.split()) == dropped
+    assert A in first.split() and len(header) <= width
+
+
+# -- beside the paper
+
+
+def test_the_papers_tables_in_every_format(output, capsys):
+    screens.paper(output)
+    table = printed(capsys)
+    assert "Table 1: test AUROC on MVTec AD" in table
+    assert any(re.fullmatch(rf"bottle +{A} +0\.954 +\S+ +\S+-\S+ +holdout +64 +2", line) for line in table)
+    assert "1 of the paper's 15 categories were run: bottle." in table
+
+    screens.paper(output, "markdown")
+    text = printed(capsys)
+    assert "### Table 1: test AUROC on MVTec AD" in text
+    title = text.index("### Table 1: test AUROC on MVTec AD")
+    assert text[title + 1] == "" and text[title + 2].startswith("| category | model | paper | ours |")
+    assert any(line.startswith("- Read the paper's figures with care") for line in text)
+
+    screens.paper(output, "json")
+    assert set(json.loads("\n".join(printed(capsys)))) == {"table_1", "table_1_mean"}
+    screens.paper(output, "csv")
+    assert printed(capsys)[0].startswith("category,model,paper,ours,")
+
+
+def test_an_output_without_the_papers_datasets_says_how_to_get_them(tmp_path):
+    with pytest.raises(InputError, match="--dataset mvtec_ad") as caught:
+        screens.paper(Output(str(tmp_path)))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_papers_tables_fit_a_terminal(output, capsys, monkeypatch, width):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    screens.paper(output)
+    rows = [line for line in printed(capsys) if re.search(rf"\b{A}\b.*\bholdout\b", line)]
+    assert len(rows) == 2 and all(re.search(r"\d\.\d{3}-\d\.\d{3}", row) for row in rows)
