@@ -26,6 +26,7 @@ SAMPLERS = ("gp", "tpe", "random")
 SCHEDULERS = ("asha", "none")
 FITS = ("letterbox", "stretch")
 BACKENDS = ("ray", "local")
+ALL = "all"
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -38,7 +39,12 @@ class Experiment:
 
     dataset: tuple[str, ...] = option(("synthetic",), "dataset to sweep", "NAME", tuple(DATASETS))
     category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
-    model: tuple[str, ...] = option(tuple(MODELS), "detector to tune (default: all)", "NAME", tuple(MODELS))
+    model: tuple[str, ...] = option(
+        ("sa_skip_ganomaly", "skip_ganomaly", "mean_image"),
+        f"detector to tune, or {ALL}",
+        "NAME",
+        (*MODELS, ALL),
+    )
     protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
     size_px: int = option(64, "side of the square that images are fitted into", "N")
@@ -141,6 +147,8 @@ class Execution:
 def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution]:
     """Merges flags over the YAML `file` over the defaults. Raises InputError that names the key."""
     values = {**(_read_yaml(file) if file else {}), **flags}
+    if ALL in values.get("model", ()):
+        values["model"] = list(MODELS)
     parts = []
     for kind in (Experiment, Execution):
         fields = {f.name: f for f in dataclasses.fields(kind)}

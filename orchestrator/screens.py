@@ -175,11 +175,12 @@ def check_dataset(name: str | None, data_root: str | None) -> None:
 def models() -> None:
     rows = []
     for name, model in MODELS.items():
-        detector = model(model.HParams(), (3, 128, 128), "cpu")
-        sizes = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in detector.parameters_by_network().items())
-        origin = (importlib.import_module(model.__module__).__doc__ or "").strip().splitlines()[0]
-        rows.append([name, sizes or "none", ", ".join(SPACES[name]) or "nothing", ", ".join(PRESETS[name]), origin])
-    _table(["model", "parameters at 128 px", "searched", "presets", "what"], rows)
+        counts = model(model.HParams(), (3, 128, 128), "cpu").parameters_by_network()
+        trained = {part: count for part, count in counts.items() if count and not part.endswith("_average")}
+        sizes = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in trained.items())
+        origin = " ".join(importlib.import_module(model.__module__).__doc__.split(":")[0].split())
+        rows.append([name, origin, sizes or "none", ", ".join(SPACES[name]) or "nothing", ", ".join(PRESETS[name])])
+    _table(["model", "what", "parameters at 128 px", "searched", "presets"], rows)
 
 
 def doctor(experiment: Experiment, execution: Execution) -> int:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from model.catalog import MODELS
 from orchestrator.config import Execution, Experiment, digest, load, seed_of
 from orchestrator.errors import InputError
 
@@ -55,6 +56,12 @@ def test_words_of_a_command_line_become_the_fields_types():
     assert (experiment.seed, experiment.parallel_trials, experiment.scheduler) == ((1, 2), 4, "none")
     assert load({"gpus_per_trial": "0.25"}, None)[1].gpus_per_trial == 0.25
     assert execution.gpus_per_trial is None, "not asked for"
+
+
+def test_all_stands_for_every_detector(yaml_file):
+    assert load({"model": ["all"]}, None)[0].model == tuple(MODELS)
+    assert load({}, yaml_file("model: all\n"))[0].model == tuple(MODELS)
+    assert "mean_image" in Experiment().model and len(Experiment().model) < len(MODELS), "a first run is a short one"
 
 
 def test_what_is_named_twice_is_swept_once():
