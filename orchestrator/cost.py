@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from orchestrator.plan import Job
-from orchestrator.results import TrialRow
+from orchestrator.rows import TrialRow
 
 
 @dataclass(frozen=True)

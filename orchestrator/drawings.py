@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
-from orchestrator.results import EXAMPLE, PictureRow
+from orchestrator.rows import EXAMPLE, PictureRow
 
 RC = {
     "font.family": "DejaVu Sans",

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from orchestrator import drawings, leaderboard, paper
 from orchestrator.drawings import Style
 from orchestrator.errors import InputError, choice
-from orchestrator.results import COMPLETED, Output, PictureRow, partition, safe_name
+from orchestrator.results import Output, partition, safe_name
+from orchestrator.rows import COMPLETED, PictureRow
 
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200

@@ -11,7 +11,7 @@ import pyarrow as pa
 from orchestrator import comparison
 from orchestrator.config import PROTOCOLS
 from orchestrator.errors import InputError, choice
-from orchestrator.results import COMPLETED
+from orchestrator.rows import COMPLETED
 
 FIGURES = (
     "test_auc", "val_auc", "accuracy", "precision", "recall", "f1", "average_precision", "pixel_auroc", "au_pro",

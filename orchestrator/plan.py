@@ -9,7 +9,8 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from orchestrator import search
 from orchestrator.config import Experiment, digest, seed_of
 from orchestrator.fit import epoch_steps
-from orchestrator.results import COMPLETED, JobRow, TrialRow, safe_name
+from orchestrator.results import safe_name
+from orchestrator.rows import COMPLETED, JobRow, TrialRow
 from search_spaces.catalog import PRESETS, SPACES
 
 FORMAT = 1  # raise when rows of old and new code must not be mixed

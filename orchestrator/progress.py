@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from orchestrator.results import COMPLETED, TrialRow
+from orchestrator.rows import COMPLETED, TrialRow
 from orchestrator.sweep import Sweep
 
 PLAIN_EVERY_S = 10.0

@@ -21,7 +21,7 @@ from orchestrator import fit, metrics, pictures, search
 from orchestrator.config import seed_of
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
-from orchestrator.results import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.trial import Selection, build, data_facts, selection
 
 WEIGHTS, CONFIG, RESUME = "weights.pt", "config.json", "resume.pt"

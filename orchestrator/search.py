@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.config import seed_of
-from orchestrator.results import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow
 
 Params = dict[str, float | int | str]
 GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on

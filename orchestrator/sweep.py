@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from orchestrator import plan, refit
 from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import COMPLETED, FAILED, JobRow, Output, TrialRow
+from orchestrator.results import Output
+from orchestrator.rows import COMPLETED, FAILED, JobRow, TrialRow
 
 
 class Sweep:

@@ -21,7 +21,7 @@ from orchestrator.config import seed_of
 from orchestrator.metrics import auroc
 from orchestrator.plan import Job, TrialTask
 from orchestrator.provenance import Clock, describe, provenance
-from orchestrator.results import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow
 
 
 @dataclass(frozen=True)

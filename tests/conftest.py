@@ -17,7 +17,7 @@ from PIL import Image
 from orchestrator import metrics, plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Category, Job
-from orchestrator.results import COMPLETED, EXAMPLE, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.rows import COMPLETED, EXAMPLE, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.search import best_so_far
 
 

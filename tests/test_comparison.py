@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from orchestrator import comparison, metrics
-from orchestrator.results import JobRow, ScoreRow, arrow_schema
+from orchestrator.rows import JobRow, ScoreRow, arrow_schema
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
 LABELS = np.arange(60) % 2

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator import cost
 from orchestrator.cost import Left, Pace
-from orchestrator.results import FAILED
+from orchestrator.rows import FAILED
 
 MODELS = ("sa_skip_ganomaly", "skip_ganomaly")
 TIMES = {  # of 2 epochs: 4 s of training at 100 images a second, 3 s a validation

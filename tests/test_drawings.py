@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from orchestrator import drawings
-from orchestrator.results import MISTAKE
+from orchestrator.rows import MISTAKE
 
 
 def line(model: str, auc: float, category: str = "bottle", dataset: str = "mvtec_ad", **columns) -> dict:

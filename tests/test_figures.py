@@ -10,7 +10,8 @@ from orchestrator import figures
 from orchestrator.errors import InputError
 from orchestrator.figures import Wanted
 from orchestrator.plan import Category
-from orchestrator.results import FAILED, Output
+from orchestrator.results import Output
+from orchestrator.rows import FAILED
 
 
 @pytest.fixture

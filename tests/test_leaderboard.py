@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import leaderboard, refit
 from orchestrator.errors import InputError
-from orchestrator.results import FAILED, arrow_schema
+from orchestrator.rows import FAILED, arrow_schema
 
 A, B, C = "sa_skip_ganomaly", "skip_ganomaly", "mean_image"
 

@@ -10,15 +10,8 @@ import pytest
 
 from orchestrator import results
 from orchestrator.errors import InputError
-from orchestrator.results import FAILED, JobRow, Output, PictureRow, ScoreRow, TrialRow
-
-LEADERBOARD = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, trials, failed_trials,
-    val_auc, test_auc, test_auc_low, test_auc_high, accuracy, precision, recall, f1, threshold, average_precision,
-    pixel_auroc, au_pro, lr, w_adv, w_con, w_lat, params, size_px, epochs, train_images, val_images, test_images,
-    wall_s, gpu_s, images_per_s, peak_memory_bytes, device, torch_version, ray_version, git_commit, config_hash,
-    data_hash, split_hash, started_at, finished_at, checkpoint, status, error"""
-TRIALS = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, params, val_auc,
-    last_val_auc, best_epoch, curve, losses, status, error, config_hash, data_hash, split_hash"""
+from orchestrator.results import Output
+from orchestrator.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
 
 
 @pytest.fixture(params=["path", "file URI", "object store"])
@@ -37,26 +30,6 @@ def files(output: Output) -> list[str]:
 def score_row(job, path="test/good/000.png", **columns) -> ScoreRow:
     identity = {"job_id": job.id, "dataset": "mvtec_ad", "category": job.category.name, "model": job.model, "seed": 0}
     return ScoreRow(**{**identity, "path": path, "label": 0, "defect": "good", "score": 0.25, **columns})
-
-
-# -- columns
-
-
-def test_tables_have_the_columns_that_the_design_names():
-    assert {name.strip() for name in LEADERBOARD.split(",")} <= set(results.arrow_schema(JobRow).names)
-    assert {name.strip() for name in TRIALS.split(",")} <= set(results.arrow_schema(TrialRow).names)
-    assert results.arrow_schema(ScoreRow).names[5:] == ["path", "label", "defect", "score"]
-    assert set(results.arrow_schema(PictureRow).names) > set(results.arrow_schema(ScoreRow).names)
-
-
-def test_a_column_may_be_empty_where_its_row_may_be_none_and_only_there():
-    schema = results.arrow_schema(JobRow)
-    assert schema.field("test_auc").nullable and schema.field("error").nullable
-    assert not schema.field("job_id").nullable and not schema.field("status").nullable
-
-
-def test_measured_columns_exist():
-    assert set(results.arrow_schema(JobRow).names) >= results.MEASURED
 
 
 # -- round trips
@@ -101,12 +74,12 @@ def test_a_failed_jobs_row_comes_back_too(output, make_job, make_job_row):
 
 def test_an_output_without_rows_has_empty_tables(output):
     assert output.trials() == [] and output.jobs() == []
-    assert output.table("leaderboard").schema == results.arrow_schema(JobRow)
+    assert output.table("leaderboard").schema == arrow_schema(JobRow)
 
 
 def test_rows_travel_as_json(make_job, make_trial):
     row = make_trial(make_job(), 0, [0.1, 0.2], params={"lr": 0.1})
-    assert results.from_json(TrialRow, results.to_json(row)) == row
+    assert from_json(TrialRow, to_json(row)) == row
 
 
 @pytest.fixture

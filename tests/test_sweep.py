@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.plan import Job
 from orchestrator.refit import Refitted
-from orchestrator.results import COMPLETED, FAILED, PRUNED, Output, ScoreRow
+from orchestrator.results import Output
+from orchestrator.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import Sweep
 
 FOREVER = float("inf")

@@ -24,7 +24,7 @@ from orchestrator.plan import Category, Job
 from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import JobRow, PictureRow, ScoreRow
+from orchestrator.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep import Sweep
 
 CHECKPOINT_EVERY_S = 60.0

@@ -20,7 +20,7 @@ from orchestrator import trial
 from orchestrator.plan import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.results import TrialRow, from_json, to_json
+from orchestrator.rows import TrialRow, from_json, to_json
 from orchestrator.sweep import Sweep
 
 
