@@ -147,17 +147,17 @@ class Execution:
 def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution]:
     """Merges flags over the YAML `file` over the defaults. Raises InputError that names the key."""
     values = {**(_read_yaml(file) if file else {}), **flags}
-    if ALL in values.get("model", ()):
-        values["model"] = list(MODELS)
     parts = []
     for kind in (Experiment, Execution):
         fields = {f.name: f for f in dataclasses.fields(kind)}
         parts.append(
             kind(**{name: _convert(fields[name], kind, value) for name, value in values.items() if name in fields})
         )
-    experiment = parts[0]
+    experiment, execution = parts
+    if ALL in experiment.model:
+        experiment = dataclasses.replace(experiment, model=tuple(MODELS))
     _check_set(experiment)
-    return experiment, parts[1]
+    return experiment, execution
 
 
 def options() -> dict[str, dataclasses.Field]:
