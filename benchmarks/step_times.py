@@ -3,8 +3,8 @@ against one by one.
 
 Method. Random images on the device named; each detector takes `--warm-up` steps, then `--steps` steps of each of its
 phases are timed and their mean counts (f-AnoGAN trains its generator in every fifth step only). Scoring is timed on one
-batch, after one image. AnoGAN's search is timed at `--latent-steps` steps, on all images of a batch together and on each
-by itself, in the same run; it grows in proportion to the steps. Torch's threads are as `--threads` says.
+batch, after one image. AnoGAN's search is timed at `--latent-steps` steps, on all images of a batch together and on
+each by itself, in the same run; it grows in proportion to the steps. Torch's threads are as `--threads` says.
 
     python benchmarks/step_times.py                            # every detector, 32 px, batch 16, one CPU thread
     python benchmarks/step_times.py --device cuda --size-px 256 --batch 32 --amp
