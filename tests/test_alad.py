@@ -39,10 +39,12 @@ def test_each_discriminator_sees_the_pairs_it_should():
 
 
 def test_a_pair_of_images_is_joined_along_the_channels():
-    judge = DiscriminatorXx(3, 32)
+    judge = DiscriminatorXx(3, 32).eval()
     assert judge.features[0].in_channels == 6
     logits, features = judge(images(2), images(2))
     assert logits.shape == (2,) and features.shape == (2, 128 * 8 * 8)
+    assert not torch.allclose(judge(images(2), -images(2))[1], features, rtol=0.1)
+    assert not torch.allclose(judge(-images(2), images(2))[1], features, rtol=0.1)
 
 
 def norms(network: nn.Module) -> list[float]:

@@ -64,7 +64,10 @@ def test_scores_are_those_of_the_averages():
 def test_the_score_weighs_pixels_and_features_of_the_pair_with_the_images_own_code():
     detector = build(feature_share=0.4)
     detector.step(images(), 0.0)
+    pairs = []
+    detector.averages["discriminator"].register_forward_pre_hook(lambda _, pair: pairs.append(pair))
     scores, maps = detector.score(images())
+    assert pairs[0][1] is pairs[1][1], "the reconstruction is judged with the code of the image"
     encoder, generator, discriminator = (average.average for average in detector.averages.values())
     with torch.no_grad():
         code = encoder(images())

@@ -122,6 +122,9 @@ def test_the_critics_loss_is_wassersteins_with_the_penalty():
     fake_value, value = plain.critic(fake)[0].mean(), plain.critic(images())[0].mean()
     assert losses["critic"].item() == pytest.approx((fake_value - value).item(), rel=1e-4)
     assert losses["generator"].item() == pytest.approx(-fake_value.item(), rel=1e-4)
+    gradients = torch.autograd.grad(-fake_value, list(plain.generator.parameters()))
+    for parameter, gradient in zip(detector.generator.parameters(), gradients, strict=True):
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-5), "G goes up where the critic's value does"
 
 
 def test_the_encoders_loss_is_the_mean_score_of_its_batch():
