@@ -175,7 +175,7 @@ def check_dataset(name: str | None, data_root: str | None) -> None:
 def models() -> None:
     rows = []
     for name, model in MODELS.items():
-        counts = model(model.HParams(), (3, 128, 128), "cpu").parameters_by_network()
+        counts = model(model.HParams(), (3, 128, 128), "meta").parameters_by_network()  # shapes, no memory
         trained = {part: count for part, count in counts.items() if count and not part.endswith("_average")}
         sizes = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in trained.items())
         origin = " ".join(importlib.import_module(model.__module__).__doc__.split(":")[0].split())

@@ -128,8 +128,9 @@ def test_a_batch_of_one_image_trains(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_one_channel_images_and_repeated_grey_ones_work(name):
-    for images in (products(4, seed=1, channels=1), products(4, seed=1, channels=1).repeat(1, 3, 1, 1)):
+def test_one_channel_images_and_a_batch_half_of_which_is_grey_work(name):
+    colour, grey = products(2, seed=1), products(2, seed=2, channels=1)
+    for images in (products(4, seed=1, channels=1), torch.cat([colour, grey.repeat(1, 3, 1, 1)])):
         detector = train(build(name, channels=images.shape[1]), images, steps=2)
         scores, maps = detector.score(images)
         assert scores.isfinite().all() and maps.shape == (4, SIZE_PX, SIZE_PX)
