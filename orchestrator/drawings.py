@@ -238,8 +238,14 @@ def _judge(cells: Sequence[Axes], row: PictureRow | None) -> None:
 
 def _comparison(left: float, sign: str, right: float) -> str:
     """With three digits, or as many as tell the two apart."""
-    pairs = [(f"{left:.{digits}g}", f"{right:.{digits}g}") for digits in range(3, 18)]
+    pairs = [(_digits(left, count), _digits(right, count)) for count in range(3, 18)]
     return f" {sign} ".join(next((pair for pair in pairs if len(set(pair)) == 2), pairs[0]))
+
+
+def _digits(value: float, count: int) -> str:
+    """With so many significant digits, and an exponent only where that is shorter."""
+    plain = np.format_float_positional(value, count, unique=False, fractional=False, trim="-")
+    return min(plain, f"{value:.{count}g}", key=len)
 
 
 def _show(axes: Axes, png: bytes | None, colours: str = "gray") -> None:

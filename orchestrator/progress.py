@@ -22,7 +22,7 @@ class Progress:
         self.console = Console(file=screen, highlight=False, markup=False, soft_wrap=plain)
         self.live = None if plain else Live(console=self.console, refresh_per_second=4, transient=True)
         self.sweep, self.slots = sweep, slots
-        self.said_at = time.monotonic()
+        self.said_at, self.last_line = time.monotonic(), ""
         self.said: set[str] = set()
 
     def __enter__(self) -> "Progress":
@@ -44,9 +44,9 @@ class Progress:
         self._say_finished_jobs()
         if self.live:
             self.live.update(self._display())
-        elif time.monotonic() - self.said_at > PLAIN_EVERY_S:
-            self.said_at = time.monotonic()
-            self.say(self._line())
+        elif time.monotonic() - self.said_at > PLAIN_EVERY_S and self._line() != self.last_line:
+            self.said_at, self.last_line = time.monotonic(), self._line()
+            self.say(self.last_line)
 
     def _beginning(self) -> str:
         jobs, slots = len(self.sweep.todo), self.slots

@@ -153,6 +153,8 @@ def test_a_row_an_image_and_three_columns_a_model(job, make_picture):
         ("good", 0.25, ("good", "0.25 < 0.5", "right")),
         ("good", 0.5, ("defect", "0.5 ≥ 0.5", "WRONG")),
         ("crack", 0.75, ("defect", "0.75 ≥ 0.5", "right")),
+        ("crack", 1983.2, ("defect", "1980 ≥ 0.5", "right")),
+        ("crack", 3.2e-9, ("good", "3.2e-09 < 0.5", "WRONG")),
         ("crack", 0.25, ("good", "0.25 < 0.5", "WRONG")),
         ("crack", 0.49996, ("good", "0.49996 < 0.5", "WRONG")),
     ],

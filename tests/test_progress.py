@@ -69,6 +69,16 @@ def test_now_and_then_a_line_says_how_far_it_is(sweep, run, monkeypatch):
     assert lines[-1].endswith("about 0 s left")
 
 
+def test_a_line_that_would_say_the_same_again_is_not_said(sweep, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", -1.0)
+    screen = io.StringIO()
+    with Progress(sweep, screen, slots=1) as shown:
+        sweep.next_trial()
+        said = screen.getvalue()
+        shown.changed()
+    assert screen.getvalue() == said != ""
+
+
 def test_what_was_finished_before_is_said(sweep, run, tmp_path, make_job):
     run(sweep)
     again = Sweep(sweep.jobs, Output(str(tmp_path)))
