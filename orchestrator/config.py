@@ -85,14 +85,12 @@ class Experiment:
 
     def fixed(self, model: str) -> dict[str, Any]:
         """The hyper-parameters that `set` fixes for `model`, validated by the model itself."""
-        known = {f.name: f.type for f in dataclasses.fields(MODELS[model].HParams)}
+        known = {f.name for f in dataclasses.fields(MODELS[model].HParams)}
         values = {}
         for text in self.set:
             owner, name, value = _assignment(text)
             if owner in (None, model) and name in known:
                 values[name] = value
-            elif owner == model:
-                choice(f"hyper-parameter of {model}", name, list(known))
         try:
             MODELS[model].HParams(**values)
         except (ValueError, TypeError) as error:
@@ -247,12 +245,15 @@ def _assignment(text: str) -> tuple[str | None, str, Any]:
 
 
 def _check_set(experiment: Experiment) -> None:
-    """Every assignment must name a hyper-parameter of a model that is asked for."""
+    """Every assignment must name a hyper-parameter: of the model that it names, whether or not that is asked for (a file
+    may be run with fewer models), or else of one that is asked for."""
     names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
     for text in experiment.set:
         owner, name, _ = _assignment(text)
         if owner is not None:
-            choice(f"--set {text}: model", owner, experiment.model)
+            choice(f"--set {text}: model", owner, tuple(MODELS))
+            known = [f.name for f in dataclasses.fields(MODELS[owner].HParams)]
+            choice(f"--set {text}: hyper-parameter of {owner}", name, known)
         elif name not in names:
             near = get_close_matches(name, names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""

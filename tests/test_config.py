@@ -213,8 +213,12 @@ def test_a_wrong_assignment_is_one_line(text, expected):
     assert expected in complaint({"set": [text]})
 
 
-def test_an_assignment_to_a_model_that_is_not_swept_is_refused():
-    assert "'skip_ganomaly' does not exist" in complaint({"model": ["mean_image"], "set": ["skip_ganomaly.lr=1e-3"]})
+def test_an_assignment_to_a_model_that_is_not_swept_changes_nothing_so_that_a_file_can_be_run_with_fewer():
+    experiment, _ = load({"model": ["mean_image"], "set": ["skip_ganomaly.lr=1e-3"]}, None)
+    assert experiment.fixed("mean_image") == {}
+    line = complaint({"model": ["mean_image"], "set": ["skip_ganomaly.lrr=1e-3"]})
+    assert "'lrr' does not exist" in line and "Did you mean 'lr'?" in line
+    assert "'skip_gan' does not exist" in complaint({"set": ["skip_gan.lr=1e-3"]})
 
 
 # -- the hash
