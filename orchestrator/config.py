@@ -245,8 +245,8 @@ def _assignment(text: str) -> tuple[str | None, str, Any]:
 
 
 def _check_set(experiment: Experiment) -> None:
-    """Every assignment must name a hyper-parameter: of the model that it names, whether or not that is asked for (a file
-    may be run with fewer models), or else of one that is asked for."""
+    """Every assignment must name a hyper-parameter: of the model that it names, asked for or not (a file may be run
+    with fewer models), or else of one that is asked for."""
     names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
     for text in experiment.set:
         owner, name, _ = _assignment(text)
