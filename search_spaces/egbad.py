@@ -5,7 +5,7 @@ from __future__ import annotations
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {
-    # 1e-5 is the authors', for a hundred thousand steps; factories train shorter, up to DCGAN's 2e-4 and above
+    # 1e-5 is the authors', for long trainings; 2e-4 is DCGAN's
     "lr": FloatDistribution(1e-5, 1e-3, log=True),
     # .1 is the authors'; at 0 only pixels count
     "feature_share": FloatDistribution(0.0, 0.9),
