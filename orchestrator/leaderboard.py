@@ -121,10 +121,10 @@ def markdown(shown: pd.DataFrame) -> str:
 def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
     table = lines.copy()
-    if {"test_auc_low", "test_auc_high"} <= set(table.columns):
-        table["interval"] = intervals(table)
-    views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) <= set(table.columns))
+    views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
+    if "interval" in names:
+        table["interval"] = intervals(table)
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
     table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
     return table.rename(columns={"interval": "95 % interval"}).map(short)

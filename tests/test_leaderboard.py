@@ -339,6 +339,11 @@ def test_sql_groups_the_rows(tables):
     assert "0.800" in leaderboard.render(lines, "markdown")
 
 
+def test_what_a_query_asks_for_is_shown_as_it_is(tables):
+    lines = leaderboard.query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
+    assert list(leaderboard.for_reading(lines).columns) == ["model", "test_auc_low", "test_auc_high"]
+
+
 def refused(sql: str, tables) -> str:
     with pytest.raises(InputError) as caught:
         leaderboard.query(sql, tables)
