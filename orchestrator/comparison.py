@@ -62,6 +62,18 @@ def interval(runs: pd.DataFrame, judged: Judged) -> Interval:
     return (None, None) if means is None else metrics.central(means)
 
 
+def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]:
+    """95 % intervals of the mean accuracy, precision, recall and F1 of runs on one category, each run at its own
+    threshold, which is taken as given; (None, None) without scores or thresholds."""
+    if not set(runs.job_id) <= set(judged) or runs.threshold.isna().any():
+        return dict.fromkeys(("accuracy", "precision", "recall", "f1"), (None, None))
+    runs = _ordered(runs)
+    labels, scores, seed = _by_image(runs, judged)
+    flagged = np.where(np.isnan(scores), np.nan, scores >= runs.threshold.to_numpy(float))
+    resamples = metrics.resampled_mean_verdicts(labels, flagged, seed)
+    return {name: metrics.central(values) for name, values in resamples.items()}
+
+
 def lead(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> Lead | None:
     """Paired bootstrap: both models on the same resampled seeds and the same resampled images.
 
@@ -105,11 +117,19 @@ def _category_resamples(runs: pd.DataFrame, judged: Judged) -> np.ndarray | None
     """The draws depend on the seeds and splits alone, so that models judged on the same images share them."""
     if not set(runs.job_id) <= set(judged):
         return None
-    runs = runs.sort_values(["seed", "split_hash", "job_id"])
+    return metrics.resampled_mean_auroc(*_by_image(_ordered(runs), judged))
+
+
+def _ordered(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.sort_values(["seed", "split_hash", "job_id"])
+
+
+def _by_image(runs: pd.DataFrame, judged: Judged) -> tuple[np.ndarray, np.ndarray, int]:
+    """Of R runs on one category: labels (U,) of their images, scores (U, R), NaN where an image is not in a run's test
+    part, and the seed of their draws."""
     parts = [judged[job] for job in runs.job_id]
     images, labels, scores = (np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0]))
     _, first, place = np.unique(images, return_index=True, return_inverse=True)
-    table = np.full((len(first), len(parts)), np.nan)  # NaN: not in that run's test part
+    table = np.full((len(first), len(parts)), np.nan)
     table[place, np.repeat(np.arange(len(parts)), [len(p.images) for p in parts])] = scores
-    seed = seed_of("bootstrap", runs[SAME_IMAGES].values.tolist())
-    return metrics.resampled_mean_auroc(labels[first], table, seed)
+    return labels[first], table, seed_of("bootstrap", runs[SAME_IMAGES].values.tolist())

@@ -124,7 +124,7 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
     if "interval" in names:
-        table["interval"] = intervals(table)
+        table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
     table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
     return table.rename(columns={"interval": "95 % interval"}).map(short)
@@ -162,9 +162,8 @@ def caption(rows: pd.DataFrame) -> str:
     return text
 
 
-def intervals(lines: pd.DataFrame) -> list[str]:
-    pairs = zip(lines.test_auc_low, lines.test_auc_high, strict=True)
-    return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in pairs]
+def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
+    return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in zip(lows, highs, strict=True)]
 
 
 def short(value) -> str:

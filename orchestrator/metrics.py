@@ -66,6 +66,24 @@ def resampled_mean_auroc(labels: np.ndarray, scores: np.ndarray, seed: int) -> n
     return np.where(draws_runs > 0, draws_runs * aucs, 0.0).sum(1) / runs
 
 
+def resampled_mean_verdicts(labels: np.ndarray, flagged: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """(BOOTSTRAPS,) resamples of the mean accuracy, precision, recall and F1 of R runs on U images, drawn as in
+    `resampled_mean_auroc`. `flagged` (U, R) is 1, 0, or NaN where an image is not in a run's test part."""
+    defective, runs = labels == 1, flagged.shape[1]
+    draws_d, draws_n, draws_runs = _draws(seed, (int(defective.sum()), int((~defective).sum()), runs))
+    flags, judged = np.nan_to_num(flagged), ~np.isnan(flagged)
+    hits, alarms = draws_d @ flags[defective], draws_n @ flags[~defective]  # (BOOTSTRAPS, R)
+    positives, negatives = draws_d @ judged[defective], draws_n @ judged[~defective]
+    with np.errstate(invalid="ignore"):
+        measures = {
+            "accuracy": (hits + negatives - alarms) / (positives + negatives),
+            "precision": hits / np.maximum(hits + alarms, 1),
+            "recall": hits / positives,
+            "f1": 2 * hits / (hits + alarms + positives),
+        }
+    return {name: np.where(draws_runs > 0, draws_runs * m, 0.0).sum(1) / runs for name, m in measures.items()}
+
+
 def central(resamples: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
     """The interval that leaves equal tails of the resamples on both sides; NaN ones are left out."""
     tail = (1 - coverage) / 2

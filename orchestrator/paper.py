@@ -5,6 +5,7 @@ Source: Sun, Liu, Ma, Na and Zhang, "Skip.Self attention GAN for anomaly detecti
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from orchestrator import comparison, leaderboard
@@ -89,8 +90,8 @@ def notes(rows: pd.DataFrame) -> list[str]:
 
 def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     """Short text under short headings; `settings` and the number of categories only where they differ."""
-    intervals = leaderboard.intervals(table)
-    shown = table.drop(columns=["test_auc_low", "test_auc_high"])
+    intervals = leaderboard.intervals(table.low, table.high)
+    shown = table.drop(columns=["low", "high"])
     shown.insert(shown.columns.get_loc("ours") + 1, "95 % interval", intervals)
     same = [name for name in ("settings", "categories") if name in shown and shown[name].nunique() < 2]
     return shown.drop(columns=same).map(leaderboard.short).rename(columns={"paper_of_15": "all 15", "size_px": "px"})
@@ -105,7 +106,8 @@ def render(tables: dict[str, pd.DataFrame], format: str) -> str:
 
 
 def _table_1(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    ours = leaderboard.jobs(rows, scores).rename(columns={"test_auc": "ours"})
+    names = {"test_auc": "ours", "test_auc_low": "low", "test_auc_high": "high"}
+    ours = leaderboard.jobs(rows, scores).rename(columns=names)
     published = [
         {"category": category, "model": model, "paper": figure}
         for category in rows.category.unique()
@@ -124,7 +126,7 @@ def _table_1_mean(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             **dict(zip(["model", "protocol", "size_px", "settings"], line, strict=True)),
             "paper": _published_mean(line[0], own.category.unique()),
             "ours": own.groupby("category").test_auc.mean().mean(),
-            **dict(zip(["test_auc_low", "test_auc_high"], comparison.interval(own, judged), strict=True)),
+            **dict(zip(["low", "high"], comparison.interval(own, judged), strict=True)),
             "seeds": own.groupby("category").seed.nunique().min(),
             "categories": own.category.nunique(),
         }
@@ -143,7 +145,7 @@ def _table_1_mean(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 def _table_2(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     wide = leaderboard.jobs(rows, scores)
     ours = pd.concat([wide.assign(figure=figure, ours=wide[column]) for figure, column in FIGURES.items()])
-    ours.loc[ours.figure != "AUROC", ["test_auc_low", "test_auc_high"]] = None
+    ours = _with_verdict_intervals(ours, rows, comparison.judged(scores))
     published = [
         {"figure": figure, "model": model, "paper": value}
         for figure, values in TABLE_2.items()
@@ -151,6 +153,20 @@ def _table_2(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     ]
     both = pd.DataFrame(published).merge(ours, how="outer", on=["figure", "model"])
     return _arranged(both, "figure", list(FIGURES), ["figure", "model", "paper"])
+
+
+def _with_verdict_intervals(ours: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged) -> pd.DataFrame:
+    """Each figure but the AUROC, which has its own, with the interval of the runs that it is the mean of."""
+    line = ["model", "protocol", "size_px", "settings"]
+    found = {key: comparison.verdict_intervals(runs, judged) for key, runs in rows.groupby(line)}
+    intervals = [
+        (row.test_auc_low, row.test_auc_high)
+        if row.figure == "AUROC"
+        else found[tuple(getattr(row, name) for name in line)][FIGURES[row.figure]]
+        for row in ours.itertuples()
+    ]
+    low, high = zip(*intervals, strict=True)
+    return ours.assign(low=np.array(low, float), high=np.array(high, float))
 
 
 def _arranged(
@@ -162,7 +178,7 @@ def _arranged(
     keys = list(dict.fromkeys([block, "model", "protocol", "size_px", "settings"]))
     both = both.sort_values(keys, key=lambda c: c.map(places[c.name]) if c.name in places else c)
     whole = {name: "Int64" for name in ("size_px", "seeds", *right)}
-    columns = [*left, "ours", "test_auc_low", "test_auc_high", "protocol", "size_px", "seeds", *right, "settings"]
+    columns = [*left, "ours", "low", "high", "protocol", "size_px", "seeds", *right, "settings"]
     return both[columns].astype(whole).reset_index(drop=True)
 
 

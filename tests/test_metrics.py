@@ -166,6 +166,24 @@ def test_a_resample_is_its_definition():
         assert resamples[b] == pytest.approx(np.mean(aucs))
 
 
+def test_a_resample_of_verdicts_is_its_definition_too():
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 12 + [1] * 9)
+    flagged = (rng.random((21, 2)) < 0.3 + 0.4 * labels[:, None]).astype(float)
+    flagged[rng.permutation(21)[:6], 0] = np.nan
+    resamples = metrics.resampled_mean_verdicts(labels, flagged, seed=7)
+    rng = np.random.default_rng(7)
+    drawn_d, drawn_n, drawn_runs = (rng.multinomial(n, [1 / n] * n, size=metrics.BOOTSTRAPS) for n in (9, 12, 2))
+    for b in range(50):
+        images = np.repeat(np.arange(21), np.concatenate([drawn_n[b], drawn_d[b]]))
+        found = []
+        for run in np.repeat(np.arange(2), drawn_runs[b]):
+            own = images[~np.isnan(flagged[images, run])]
+            found.append(metrics.verdicts(labels[own], flagged[own, run], threshold=1.0))
+        for name, values in resamples.items():
+            assert values[b] == pytest.approx(np.mean([getattr(verdict, name) for verdict in found])), name
+
+
 def test_a_run_without_one_of_the_classes_has_no_mean():
     labels = np.array([0, 0, 1, 1])
     alone = np.array([[0.1, 0.1], [0.2, 0.2], [0.3, np.nan], [0.4, np.nan]])
