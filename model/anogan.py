@@ -3,7 +3,9 @@ whose image is nearest to the one under test. What no code can produce is anomal
 
 The search takes `latent_steps` Adam steps on the code alone, of all images of a batch at once: Adam works element by
 element and the losses are summed, so each image's search is its own. Every search starts from the same code, drawn once
-and for all, so a score is a function of the image. The paper's networks are 64 px DCGAN; here they scale as DCGAN's do.
+and for all, so a score is a function of the image, but for rounding, which differs with the size of a batch and which a
+long search amplifies: alone and among ten, scores differed by .03 % after 50 steps and by 1 % after 500 (bottle, 32 px,
+CPU). The paper's networks are 64 px DCGAN; here they scale as DCGAN's do.
 Codes are standard normal, D's features are its 4x4 map; the step size of the search, which the paper does not state, is
 an option.
 
