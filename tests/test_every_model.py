@@ -16,6 +16,7 @@ SHORT_TRAINING = {  # hyper-parameters for it, where the authors' are for tens o
     "egbad": {"lr": 2e-4},
     "f_anogan": {"lr": 2e-4, "encoder_lr": 5e-4, "gan_share": 0.5},
 }
+OVERLAPPING = {"alad", "f_anogan"}  # after so short a training, an odd normal image still scores above another's defect
 ALL_PHASES = 8  # steps in which every network of every model is trained
 
 
@@ -91,8 +92,9 @@ def test_after_a_short_training_gross_defects_score_higher_and_are_seen_where_th
     defect_scores, defect_maps = detector.score(with_gross_defects(normal))
     assert scores.isfinite().all() and defect_scores.isfinite().all()
     assert (defect_scores > scores).all()
+    assert name in OVERLAPPING or defect_scores.min() > scores.max()
     stripe, untouched = (slice(None), slice(13, 19), slice(8, 24)), (slice(None), slice(24, None))
-    assert defect_maps[stripe].mean() > 1.5 * defect_maps[untouched].mean()
+    assert defect_maps[stripe].mean() > (1.5 if name == "anogan" else 2) * defect_maps[untouched].mean()
     assert defect_maps[stripe].mean() > 1.5 * maps[stripe].mean()
 
 
@@ -115,10 +117,11 @@ def test_an_image_scores_the_same_alone_and_in_any_batch(name):
     normal = products(3, seed=2)
     mixed = torch.cat([normal, with_gross_defects(normal)])
     scores, maps = detector.score(mixed)
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if name == "anogan" else {"atol": 1e-5}  # its search amplifies rounding
     for index in range(len(mixed)):
         score, image_map = detector.score(mixed[index:index + 1])
-        assert torch.allclose(score[0], scores[index], rtol=1e-4, atol=1e-5)
-        assert torch.allclose(image_map[0], maps[index], rtol=1e-4, atol=1e-4)
+        assert torch.allclose(score[0], scores[index], **tolerance)
+        assert torch.allclose(image_map[0], maps[index], **tolerance)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -138,9 +141,9 @@ def test_one_channel_images_and_a_batch_half_of_which_is_grey_work(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_changes_with_training(name):
-    """Every weight; not every bias, since the last ones of a critic cancel in Wasserstein's difference."""
+    """Every tensor; of f-AnoGAN every weight, since the critic's last biases cancel in Wasserstein's difference."""
     detector = build(name)
-    weights = {key: [t for t in tensors(network.state_dict()) if t.ndim > 1]
+    weights = {key: [t for t in tensors(network.state_dict()) if name != "f_anogan" or t.ndim > 1]
                for key, network in detector.networks().items()}
     before = {key: [weight.clone() for weight in found] for key, found in weights.items()}
     train(detector, products(8, seed=1), steps=ALL_PHASES)
