@@ -66,10 +66,6 @@ def widths(size_px: int) -> list[int]:
     return [min(IMAGE_WIDTH << block, INNER_WIDTH) for block in range(blocks + 1)]
 
 
-def batch_norm(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels)
-
-
 def layer_norm(channels: int) -> nn.Module:
     """Over C, H and W of each image, with a gain and a bias for each channel."""
     return nn.GroupNorm(1, channels)
@@ -106,9 +102,9 @@ class Generator(nn.Module):
         super().__init__()
         up = widths(size_px)[::-1]
         self.to_map = _init(nn.Linear(LATENT_DIM, INNER_WIDTH * INNER_PX ** 2))
-        self.blocks = nn.Sequential(*(ResidualBlock(*pair, batch_norm, up=True) for pair in pairwise(up)))
-        self.to_image = nn.Sequential(batch_norm(up[-1]), nn.ReLU(), _init(nn.Conv2d(up[-1], channels, 3, padding=1)),
-                                      nn.Tanh())
+        self.blocks = nn.Sequential(*(ResidualBlock(*pair, nn.BatchNorm2d, up=True) for pair in pairwise(up)))
+        to_channels = _init(nn.Conv2d(up[-1], channels, 3, padding=1))
+        self.to_image = nn.Sequential(nn.BatchNorm2d(up[-1]), nn.ReLU(), to_channels, nn.Tanh())
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.to_image(self.blocks(self.to_map(codes).unflatten(1, (INNER_WIDTH, INNER_PX, INNER_PX))))
@@ -146,7 +142,7 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, size_px: int):
         super().__init__()
-        self.trunk = Trunk(channels, size_px, batch_norm)
+        self.trunk = Trunk(channels, size_px, nn.BatchNorm2d)
         self.code = _init(nn.Linear(INNER_WIDTH * INNER_PX ** 2, LATENT_DIM))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from orchestrator.config import seed_of
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
 from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
-from orchestrator.trial import Selection, build, data_facts, selection
+from orchestrator.trial import Selection, build, data_facts, selection, training
 
 WEIGHTS, CONFIG, RESUME = "weights.pt", "config.json", "resume.pt"
 
@@ -82,18 +82,7 @@ def refit(
         done = saved["epochs"]
     on_built(detector)
     passed, train_s = 0, 0.0
-    loop = fit.fit(
-        detector,
-        data.pixels,
-        data.train,
-        epochs=job.epochs,
-        batch=job.batch,
-        seed=task.seed,
-        steps_per_epoch=job.steps_per_epoch,
-        done=done,
-        rank=rank,
-        world=world,
-    )
+    loop = training(detector, data, job, task.seed, done=done, rank=rank, world=world)
     for epoch in itertools.islice(loop, epochs - done):
         passed, train_s = passed + epoch.images, train_s + epoch.train_s
         yield epoch.number, detector

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +57,7 @@ def train(
         facts |= data_facts(images, data)
         detector = build(job, params, task.seed, images, device)
         facts["params"] = dataclasses.asdict(detector.hparams)
-        loop = fit.fit(
-            detector,
-            data.pixels,
-            data.train,
-            epochs=job.epochs,
-            batch=job.batch,
-            seed=task.seed,
-            steps_per_epoch=job.steps_per_epoch,
-        )
-        for epoch in loop:
+        for epoch in training(detector, data, job, task.seed):
             losses, steps = epoch.losses, steps + epoch.steps
             passed, train_s = passed + epoch.images, train_s + epoch.train_s
             curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
@@ -117,6 +108,20 @@ def build(job: Job, params: dict[str, Any], seed: int, images: Images, device: t
     torch.manual_seed(seed_of("weights", seed))
     height, width, channels = images.pixels.shape[1:]
     return model(model.HParams(**params), (channels, height, width), device)
+
+
+def training(detector: Detector, data: Selection, job: Job, seed: int, **resumed: int) -> Iterator[fit.Epoch]:
+    """The training of a trial, or of a refit; `resumed` are `done`, `rank` and `world` of fit.fit."""
+    return fit.fit(
+        detector,
+        data.pixels,
+        data.train,
+        epochs=job.epochs,
+        batch=job.batch,
+        seed=seed,
+        steps_per_epoch=job.steps_per_epoch,
+        **resumed,
+    )
 
 
 def validate(detector: Detector, data: Selection) -> float:
