@@ -15,7 +15,7 @@ from pathlib import Path
 from datasets.synthetic import write_files
 from orchestrator import arguments, config, leaderboard, plan, preflight, screens
 from orchestrator.config import Execution, Experiment
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, RunError
 from orchestrator.progress import Progress
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
@@ -29,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"defectsweep: {error}", file=sys.stderr)
         return 2
+    except RunError as error:
+        print(f"defectsweep: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`

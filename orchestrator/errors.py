@@ -1,10 +1,15 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 from difflib import get_close_matches
 
 
 class InputError(Exception):
     """A mistake of the user's: one line that says what was found, what was expected, and what to do. Exit status 2."""
+
+
+class RunError(Exception):
+    """What ends a run that was well asked for, such as a full disk: one line that says what happened, what is kept, and
+    what to do. Exit status 1."""
 
 
 def choice(kind: str, found: str, known: list[str] | tuple[str, ...]) -> str:

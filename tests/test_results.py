@@ -7,6 +7,7 @@ import threading
 
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import FileSelector
 
 from orchestrator import results
 from orchestrator.errors import InputError
@@ -23,7 +24,7 @@ def output(request, tmp_path) -> Output:
 
 def files(output: Output) -> list[str]:
     """Paths of all files, relative to the root."""
-    found = output.fs.get_file_info(results.pa.fs.FileSelector(output.base, recursive=True))
+    found = output.fs.get_file_info(FileSelector(output.base, recursive=True))
     return sorted(info.path.removeprefix(output.base + "/") for info in found if info.is_file)
 
 
@@ -187,7 +188,7 @@ def test_a_write_that_fails_leaves_the_old_row_and_no_rubbish(tmp_path, make_job
     (path,) = tmp_path.rglob("*.parquet")
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        output._write(str(path), "not bytes")
+        output.write("not bytes", str(path.relative_to(tmp_path)))
     assert path.read_bytes() == before
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
