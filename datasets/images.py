@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from PIL.Image import DecompressionBombWarning
 
 from datasets.catalog import find_dataset
 from datasets.picture import Picture, UnreadableError
@@ -87,7 +89,10 @@ def load(
     pixel_hash: list[str] = []
     kept: list[Sample] = []
     broken: dict[str, UnreadableError] = {}
-    with ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
+    with (
+        warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
+        ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool,
+    ):
         for done, (sample, picture) in enumerate(zip(samples, pool.map(read, samples), strict=True), start=1):
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture

@@ -44,6 +44,8 @@ def parser() -> Parser:
         figures.add_argument(
             f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
         )
+    compact = _verb(verbs, "compact", "merge an output's many small files of rows into a few; sweeps may be running")
+    compact.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
     data = _verb(verbs, "datasets", "list the datasets; check one's files, or write the synthetic one as files")
     data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
     data.add_argument("name", nargs="?", help="a dataset of the list")

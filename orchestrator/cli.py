@@ -4,6 +4,7 @@ run: Experiment -> categories -> jobs, less the finished ones -> trials and refi
 Exit status: 0 all jobs done, 1 some job failed (its row says why), 2 the input is wrong, 130 interrupted.
 """
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -13,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, config, leaderboard, plan, preflight, screens
+from orchestrator import arguments, compaction, config, interrupts, leaderboard, plan, preflight, screens
+from orchestrator.claims import Claims, held_jobs
 from orchestrator.config import Execution, Experiment
-from orchestrator.errors import InputError, RunError
+from orchestrator.errors import InputError, RunError, printable
 from orchestrator.progress import Progress
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
@@ -25,12 +27,13 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one verb; returns the exit status."""
     try:
         asked = arguments.parse(sys.argv[1:] if argv is None else argv)
-        return VERBS[asked.verb](asked)
+        with contextlib.ExitStack() as asked.at_end:
+            return VERBS[asked.verb](asked)
     except InputError as error:
-        print(f"defectsweep: {error}", file=sys.stderr)
+        print(f"defectsweep: {printable(str(error))}", file=sys.stderr)
         return 2
     except RunError as error:
-        print(f"defectsweep: {error}", file=sys.stderr)
+        print(f"defectsweep: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -41,32 +44,41 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(asked) -> int:
     """The main job."""
+    start = time.monotonic()
     experiment, execution = config.load(arguments.given(asked), asked.config)
     preflight.check_packages()
     categories = preflight.survey(experiment, execution.data_root)
     jobs = plan.jobs(experiment, categories, execution.workers_per_job)
-    output = Output(execution.output).create()
+    output = _open(execution.output, asked).create()
     sweep = Sweep(jobs, output, execution.fresh)
-    start = time.monotonic()
-    status = _search_and_refit(sweep, experiment, execution) if sweep.todo else 0
-    screens.leaderboard(output, only={job.id for job in jobs})
-    screens.summary(sweep, execution, time.monotonic() - start, arguments.given(asked))
+    status = 0
+    command = screens.command(arguments.given(asked))
+    with interrupts.handled(screens.go_on(command)) as handled:
+        try:
+            if sweep.todo:
+                _search_and_refit(sweep, experiment, execution, start, handled)
+        except KeyboardInterrupt:
+            status = interrupts.INTERRUPTED
+        screens.leaderboard(output, only={job.id for job in jobs})
+        screens.summary(sweep, execution, time.monotonic() - start, command)
     return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
 
 
-def _search_and_refit(sweep: Sweep, experiment: Experiment, execution: Execution) -> int:
-    """Does what is not finished; returns 130 if the user interrupted it, else 0."""
+def _search_and_refit(
+    sweep: Sweep, experiment: Experiment, execution: Execution, start: float, handled: interrupts.Interrupts
+) -> None:
+    """Does what is not finished. Raises KeyboardInterrupt if the user ends it."""
     todo = list(dict.fromkeys(job.category for job in sweep.todo))
     images = preflight.decode(todo, experiment, execution)
     log = Path(sweep.output.base if sweep.output.is_local else tempfile.mkdtemp(), "ray", "driver.log")
-    with _session(execution, log) as backend, Progress(sweep, backend.screen, backend.slots):
-        sweep.begin(_parallel_trials(experiment, sweep, backend.slots), execution.time_budget_s())
-        sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
-        try:
+    with _session(execution, log) as backend, Claims(sweep.output) as claims:
+        handled.install()
+        with Progress(sweep, backend.screen, backend.slots):
+            parallel_trials = _parallel_trials(experiment, sweep, backend.slots)
+            deadline = start + execution.time_budget_s()
+            sweep.begin(claims, parallel_trials, backend.slots, deadline, backend.refit_start_s)
+            sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
             backend.run(sweep, images)
-        except KeyboardInterrupt:
-            return 130
-    return 0
 
 
 def _session(execution: Execution, log: Path):
@@ -95,20 +107,19 @@ def show_plan(asked) -> int:
     experiment, execution = config.load(arguments.given(asked), asked.config)
     categories = preflight.survey(experiment, execution.data_root)
     jobs = plan.jobs(experiment, categories, execution.workers_per_job)
-    screens.plan(Sweep(jobs, Output(execution.output)), experiment, execution)
+    screens.plan(Sweep(jobs, _open(execution.output, asked)), experiment, execution)
     return 0
 
 
 def show_leaderboard(asked) -> int:
-    output = Output(asked.output)
+    output = _open(asked.output, asked)
     if asked.sort and (asked.paper or asked.sql):
         raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
     if asked.paper:
         screens.paper(output, asked.format)
         return 0
     if asked.sql:
-        tables = {kind: output.table(kind) for kind in ("leaderboard", "trials", "scores")}
-        screens.lines(leaderboard.query(asked.sql, tables), asked.format)
+        screens.lines(leaderboard.query(asked.sql, output.sources), asked.format)
         return 0
     screens.leaderboard(output, asked.by, asked.sort, asked.format)
     return 0
@@ -118,10 +129,19 @@ def draw_figures(asked) -> int:
     """matplotlib takes a second to import, and no other verb needs it."""
     from orchestrator import figures
 
-    output = Output(asked.output)
+    output = _open(asked.output, asked)
     folder = asked.to or (output.path("figures") if output.is_local else "figures")
     wanted = figures.Wanted(tuple(asked.dataset), tuple(asked.category), tuple(asked.model))
     for line in figures.write(output, Path(folder).expanduser(), wanted):
+        print(line)
+    return 0
+
+
+def compact(asked) -> int:
+    output = _open(asked.output, asked)
+    if not any(output.files_of(kind) for kind in compaction.KINDS):
+        raise InputError(f"--output {output.root} holds no rows. 'defectsweep run --output {output.root}' makes some.")
+    for line in compaction.compact(output.create(), lambda: held_jobs(output)):
         print(line)
     return 0
 
@@ -150,11 +170,24 @@ def doctor(asked) -> int:
     return screens.doctor(experiment, execution)
 
 
+def _open(root: str, asked) -> Output:
+    """An output, whose files that could not be read are named when the verb is over."""
+    output = Output(root)
+    asked.at_end.callback(_name_skipped, output)
+    return output
+
+
+def _name_skipped(output: Output) -> None:
+    for path, reason in sorted(output.skipped.items()):
+        print(printable(f"defectsweep: skipped {path}: {reason}"), file=sys.stderr)
+
+
 VERBS: dict[str, Callable] = {
     "run": run,
     "plan": show_plan,
     "leaderboard": show_leaderboard,
     "figures": draw_figures,
+    "compact": compact,
     "datasets": datasets,
     "models": models,
     "doctor": doctor,

@@ -115,8 +115,13 @@ class Execution:
     cpus_per_trial: int = option(1, "CPU cores, and torch threads, of a trial", "N")
     workers_per_job: int = option(1, "data-parallel workers of a refit", "N")
     max_concurrent: int | None = option(None, "slots to use (default: all)", "N")
-    max_failures: int = option(1, "how often a trial or refit whose worker died is started again", "N")
-    time_budget: str | None = option(None, "start no trial after this long: 90s, 30m, 2h; a later run goes on", "T")
+    max_failures: int = option(3, "how often a trial or refit whose worker died is started again", "N")
+    checkpoint_minutes: float = option(
+        5.0, "save a trial or refit under way so often that a crash costs at most this much of it", "N"
+    )
+    time_budget: str | None = option(
+        None, "end after this long, with what was found refitted: 90s, 30m, 2h; a later run goes on", "T"
+    )
     skip_unreadable: bool = option(False, "leave unreadable images out, and count them in the rows")
     fresh: bool = option(False, "forget this experiment's finished work and start over")
     resume: bool = option(True, "skip what is finished (the default)")
@@ -127,6 +132,7 @@ class Execution:
         if self.max_concurrent is not None:
             _at_least("max_concurrent", self.max_concurrent, 1)
         _at_least("max_failures", self.max_failures, 0)
+        _at_least("checkpoint_minutes", self.checkpoint_minutes, 0)
         if self.gpus_per_trial is not None and not (
             0 <= self.gpus_per_trial < 1 or (self.gpus_per_trial > 0 and float(self.gpus_per_trial).is_integer())
         ):

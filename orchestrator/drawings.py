@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
+from orchestrator.errors import printable
 from orchestrator.rows import EXAMPLE, PictureRow
 
 RC = {
@@ -98,7 +99,7 @@ def by_category(
     axes.set_xticks(places.x, names, **slanted if is_crowded else {})
     axes.set_xlim(places.x.min() - 0.6, places.x.max() + 0.6)
     axes.set_ylim(top=1.03)
-    handles = [Line2D([], [], **_stroke(look[model]), label=model) for model in models]
+    handles = [Line2D([], [], **_stroke(look[model]), label=_short(model)) for model in models]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), frameon=False)
     _caption(figure, caption)
     return figure
@@ -153,7 +154,7 @@ def by_measure(
                 _value(axes, its[column], y - 0.2, its[column])
         axes.set_title(title)
         axes.grid(axis="x")
-    axes.set_yticks(range(len(lines)), lines.index)
+    axes.set_yticks(range(len(lines)), map(_short, lines.index))
     axes.set_xlim(0, 1.12)
     axes.set_xticks(np.linspace(0, 1, 6))
     handles = [Patch(color=FAINT, label="ours")]
@@ -171,13 +172,13 @@ def reconstructions(pictures: Mapping[str, Sequence[PictureRow]], title: str, ca
     by_path = {own: {row.path: row for row in rows} for own, rows in pictures.items()}
     every = {path: row for rows in by_path.values() for path, row in rows.items()}
     images = sorted(every.values(), key=lambda row: row.why != EXAMPLE)
-    kinds = [textwrap.fill(row.defect, 20) + ("" if row.why == EXAMPLE else "\n(mistake)") for row in images]
+    kinds = [textwrap.fill(printable(row.defect), 20) + ("" if row.why == EXAMPLE else "\n(mistake)") for row in images]
     common = ["input", "ground truth"] if any(row.mask for row in images) else ["input"]
     columns = [*common, *["reconstruction", "residual", "verdict"] * len(pictures)]
     figure, grid = _grid(kinds, columns, title, caption)
     for i, (head, own) in enumerate(by_path.items()):
         cells = grid[:, len(common) + 3 * i :][:, :3]
-        cells[0][0].text(0, 1.28, head, transform=cells[0][0].transAxes, fontweight="bold", va="bottom")
+        cells[0][0].text(0, 1.28, printable(head), transform=cells[0][0].transAxes, fontweight="bold", va="bottom")
         for line, row in zip(cells, images, strict=True):
             _judge(line, own.get(row.path))
     for line, row in zip(grid, images, strict=True):
@@ -204,7 +205,7 @@ def _grid(lines: Sequence[str], columns: Sequence[str], title: str, caption: str
         axes.set_title(name, fontsize=7, pad=3)
     for axes, name in zip(grid[:, 0], lines, strict=True):
         axes.text(-0.08, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=7)
-    figure.text(0.1 / width_in, 1 - 0.12 / height_in, title, fontweight="bold", va="top")
+    figure.text(0.1 / width_in, 1 - 0.12 / height_in, printable(title), fontweight="bold", va="top")
     figure.text(0.1 / width_in, 0.1 / height_in, text, fontsize=CAPTION_PT, va="bottom")
     return figure, grid
 
@@ -249,12 +250,18 @@ def _digits(value: float, count: int) -> str:
 
 
 def _show(axes: Axes, png: bytes | None, colours: str = "gray") -> None:
-    if png is not None:
-        pixels = np.asarray(Image.open(io.BytesIO(png)))
+    if png is None:
+        return
+    try:
+        pixels = np.asarray(Image.open(io.BytesIO(png), formats=["PNG"]))
+    except Exception:  # on malformed bytes PIL raises SyntaxError, ValueError, DecompressionBombError, ...
+        axes.text(0.5, 0.5, "no PNG", ha="center", va="center", color=FAINT, fontsize=CAPTION_PT)
+    else:
         axes.imshow(pixels, cmap=colours, vmin=0, vmax=255, interpolation="nearest")
 
 
 def _short(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
 
 
@@ -268,4 +275,4 @@ def _caption(figure: Figure, text: str) -> None:
 
 def _wrapped(text: str, width_in: float) -> str:
     characters = int(width_in * 72 / (CAPTION_PT * 0.56))
-    return "\n".join(textwrap.fill(line, characters) for line in text.splitlines())
+    return "\n".join(textwrap.fill(printable(line), characters) for line in text.split("\n"))

@@ -4,6 +4,7 @@ Jobs that differ in their settings (protocol, size, epochs, ...) are never drawn
 same bytes.
 """
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ from matplotlib.figure import Figure
 
 from orchestrator import drawings, leaderboard, paper
 from orchestrator.drawings import Style
-from orchestrator.errors import InputError, choice
+from orchestrator.errors import InputError, choice, printable
 from orchestrator.results import Output, partition, safe_name
 from orchestrator.rows import COMPLETED, PictureRow
 
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200
+LONGEST_STEM = 200  # characters of a file's name: file systems take 255 with its number and extension
 INTERVALS = "Means over seeds; bars are 95 % bootstrap intervals."
 PUBLISHED = "Published: Sun et al. 2025, who state no image size, split or seed."
 PAPERS_DATASETS = {paper.MVTEC_AD, paper.KOLEKTOR_SDD}
@@ -63,7 +65,7 @@ def write(output: Output, folder: Path, wanted: Wanted) -> Iterator[str]:
     scores = output.table("scores").to_pandas()
     for stem, figure in _named(_figures(output, runs, scores, look, wanted)):
         if isinstance(figure, str):
-            yield f"{stem}: {figure}"
+            yield printable(f"{stem}: {figure}")
         else:
             yield from _save(figure, folder, stem)
 
@@ -124,7 +126,12 @@ def _reconstructions(output: Output, runs: pd.DataFrame, models: tuple[str, ...]
 
 
 def _pictures(output: Output, run: pd.Series) -> list[PictureRow]:
-    table = output.table("pictures", *partition(run.dataset, run.category, run.model))
+    try:
+        table = output.table("pictures", *partition(run.dataset, run.category, run.model))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a row of others: no folder has its name
+            return []
+        raise
     return [PictureRow(**values) for values in table.filter(pc.field("job_id") == run.job_id).to_pylist()]
 
 
@@ -150,10 +157,11 @@ def _missing(lines: pd.DataFrame) -> str:
 
 
 def _named(figures: Iterator[tuple[str, Figure | str]]) -> Iterator[tuple[str, Figure | str]]:
-    """With names that are files' everywhere, each once: two categories may be called alike, or differ in signs only."""
+    """With names that are files' everywhere, each once: two categories may be called alike, or differ in signs only, or
+    only in what is cut off."""
     taken: set[str] = set()
     for name, figure in figures:
-        stem = same = safe_name(name)
+        stem = same = safe_name(name)[:LONGEST_STEM]
         number = 1
         while stem in taken:
             number += 1
@@ -169,6 +177,6 @@ def _save(figure: Figure, folder: Path, stem: str) -> Iterator[str]:
         for kind, metadata in unstamped.items():
             path = folder / f"{stem}.{kind}"
             drawings.save(figure, path, dpi=DPI, metadata=metadata)
-            yield f"wrote {path}"
+            yield printable(f"wrote {path}")
     except OSError as error:
         raise InputError(f"--to {folder} cannot be written ({error.strerror}). Name a folder that can.") from None

@@ -1,16 +1,21 @@
 """Rows -> rankings. Pure, but for `query`, which hands the rows to DuckDB, without access to anything else."""
 
 import csv
+import functools
+import html
 import json
 import math
+import re
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
+from pyarrow.dataset import Dataset
 
 from orchestrator import comparison
 from orchestrator.config import PROTOCOLS
-from orchestrator.errors import InputError, choice
+from orchestrator.errors import InputError, choice, printable
 from orchestrator.rows import COMPLETED
 
 FIGURES = (
@@ -33,6 +38,18 @@ LEAD = {
     "lead_jobs": "Int64",
     "lead_categories": "Int64",
 }
+TABLES = ("leaderboard", "trials", "scores")  # of `query`
+CONFINED = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",
+}
+READ_ONLY = (
+    "SET python_enable_replacements = false",  # or a variable of ours would be a table
+    "SET lock_configuration = true",
+    "BEGIN TRANSACTION READ ONLY",
+)
 FORMATS = ("table", "json", "csv", "markdown")
 
 
@@ -78,21 +95,37 @@ def by_category(rows: pd.DataFrame) -> pd.DataFrame:
     return table.assign(best=best).reset_index().rename_axis(columns=None)
 
 
-def query(sql: str, tables: dict[str, pa.Table]) -> pd.DataFrame:
-    """Runs `sql` over the tables leaderboard, trials and scores. Raises InputError with DuckDB's reason."""
-    connection = duckdb.connect(config={"enable_external_access": "false", "autoinstall_known_extensions": "false"})
+def query(sql: str, sources: Callable[[str], Sequence[pa.Table | Dataset]]) -> pd.DataFrame:
+    """Runs one SELECT over TABLES: each is what its `sources` hold together, and only those that the text names are
+    asked for. Raises InputError with DuckDB's reason."""
+    named = [table for table in TABLES if table in sql.lower()]
     try:
-        for name, table in tables.items():
-            connection.register(name, table)
-        connection.execute("SET lock_configuration = true")
-        result = connection.execute(sql)
-        if result is None:
-            raise InputError(f"--sql {sql!r} holds no query; try 'SELECT * FROM leaderboard'.")
-        return result.df()
+        statement = _single(sql)
+        with duckdb.connect(config=CONFINED) as connection:
+            for table in named or TABLES:
+                _show(connection, table, sources(table))
+            for setting in READ_ONLY:
+                connection.execute(setting)
+            return connection.execute(statement).df()
     except duckdb.Error as error:
-        raise InputError(f"--sql: {str(error).splitlines()[0]} (tables: {', '.join(tables)})") from None
-    finally:
-        connection.close()
+        raise InputError(f"--sql: {str(error).splitlines()[0]} (tables: {', '.join(TABLES)})") from None
+
+
+def _show(connection: duckdb.DuckDBPyConnection, table: str, sources: Sequence[pa.Table | Dataset]) -> None:
+    """Gives `connection` a view of all sources together."""
+    parts = [connection.from_arrow(source) for source in sources]
+    functools.reduce(duckdb.DuckDBPyRelation.union, parts).create_view(table)
+
+
+def _single(sql: str) -> duckdb.Statement:
+    """The one query of a text: SELECT, with which DESCRIBE, SHOW and SUMMARIZE count, or EXPLAIN."""
+    statements = duckdb.extract_statements(sql)
+    if not statements:
+        raise InputError(f"--sql {sql!r} holds no query; try 'SELECT * FROM leaderboard'.")
+    kinds = [statement.type.name for statement in statements]
+    if len(kinds) > 1 or kinds[0] not in ("SELECT", "EXPLAIN"):
+        raise InputError(f"--sql holds {' and '.join(kinds)}; one SELECT is expected. Nothing was run.")
+    return statements[0]
 
 
 def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -108,14 +141,23 @@ def render(lines: pd.DataFrame, format: str) -> str:
     if format == "json":
         return json.dumps(json.loads(lines.to_json(orient="records", double_precision=15)), indent=2)
     if format == "csv":
-        return lines.to_csv(index=False, quoting=csv.QUOTE_MINIMAL).rstrip("\n")
+        text = lines.to_csv(index=False, quoting=csv.QUOTE_MINIMAL)
+        if "\r" in text:  # bare, it would end a line
+            text = lines.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+        return text.rstrip("\n")
     return markdown(for_reading(lines))
 
 
 def markdown(shown: pd.DataFrame) -> str:
-    rows = [" | ".join(str(value).replace("|", "\\|") for value in line) for line in shown.itertuples(index=False)]
-    header = [" | ".join(shown.columns), "|".join(["---"] * len(shown.columns))]
-    return "\n".join([f"| {header[0]} |", f"|{header[1]}|", *(f"| {row} |" for row in rows)])
+    lines = [list(shown.columns), *shown.values.tolist()]
+    header, *rows = [f"| {' | '.join(markdown_text(str(value)) for value in line)} |" for line in lines]
+    return "\n".join([header, f"|{'|'.join(['---'] * len(shown.columns))}|", *rows])
+
+
+def markdown_text(text: str) -> str:
+    """`text` as Markdown and HTML show it sign by sign: no markup, no end of a line or of a table's cell. An underscore
+    within a word is none."""
+    return re.sub(r"[\\`*~|\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", html.escape(printable(text), quote=False))
 
 
 def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +198,7 @@ def caption(rows: pd.DataFrame) -> str:
         f"seed {', '.join(map(str, seeds))}",
         ", ".join(sorted(set(rows.device.dropna()))) or "no device",
     ]
-    text = " · ".join(parts)
+    text = printable(" · ".join(parts))
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
     return text

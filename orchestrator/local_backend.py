@@ -6,6 +6,7 @@ It calls the same plan, search, trial and refit as the Ray backend, so its rows 
 import contextlib
 import dataclasses
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,18 +15,20 @@ import torch
 from datasets.images import Images
 from orchestrator import refit, trial
 from orchestrator.config import Execution
-from orchestrator.errors import InputError
-from orchestrator.plan import Category
+from orchestrator.errors import InputError, RunError
+from orchestrator.plan import Category, TrialTask
 from orchestrator.provenance import describe
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
 
+WAIT_S = 1.0  # between two looks at what other sweeps do
+
 
 class LocalBackend:
     """One slot: this process."""
 
-    slots = 1
+    slots, refit_start_s = 1, 0.0
 
     def __init__(self, execution: Execution):
         if execution.workers_per_job > 1:
@@ -38,19 +41,39 @@ class LocalBackend:
                 f"{torch.cuda.device_count()} GPUs. Ask for 0."
             )
         self.screen = sys.stdout
-        self.cpus = execution.cpus_per_trial
+        self.cpus, self.checkpoint_s = execution.cpus_per_trial, execution.checkpoint_minutes * 60
         self.device = torch.device("cuda" if torch.cuda.is_available() and execution.gpus_per_trial != 0 else "cpu")
         self.gpu_share = float(self.device.type == "cuda")
 
     def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
         """Runs every trial and refit of `sweep`."""
         torch.set_num_threads(self.cpus)
-        self._refit_ready(sweep, images)
-        while task := sweep.next_trial():
-            row = finish(trial.train(task, images[task.job.category], self.device, self.gpu_share))
-            sweep.record(task, row)
+        while True:
             self._refit_ready(sweep, images)
+            task = sweep.next_trial()
+            if task is not None:
+                self._train(sweep, task, images[task.job.category])
+            elif sweep.waits_for_others():
+                time.sleep(WAIT_S)
+                sweep.on_change()
+            else:
+                break
         self._refit_ready(sweep, images)
+
+    def _train(self, sweep: Sweep, task: TrialTask, images: Images) -> None:
+        saved = trial.saved_state(sweep.output, task, self.checkpoint_s)
+        epochs = trial.train(task, images, self.device, self.gpu_share, saved)
+        while True:
+            try:
+                next(epochs)
+            except StopIteration as end:
+                sweep.record(task, end.value)
+                return
+            if sweep.out_of_time():
+                epochs.close()
+                sweep.abandon(task)
+                return
+            sweep.on_change()
 
     def _refit_ready(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
         while found := sweep.next_refit():
@@ -59,12 +82,17 @@ class LocalBackend:
                 sweep.fail(job)
                 continue
             try:
-                sweep.close(self._refit(sweep.output, task, images[job.category]))
+                refitted = self._refit(sweep.output, task, images[job.category])
+            except RunError:
+                raise
             except Exception as error:  # a failing refit is a row; the sweep goes on
                 sweep.fail(job, describe(error))
+            else:
+                sweep.close(refitted)
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
-        result, detector = finish(refit.refit(task, images, self.device, self.gpu_share))
+        saved = refit.saved_state(output, task, self.checkpoint_s)
+        result, detector = refit.refit(task, images, self.device, self.gpu_share, saved)
         checkpoint = output.write_checkpoint(task.job.id, refit.checkpoint_files(detector, result.row, task.job))
         return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
 

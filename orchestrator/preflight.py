@@ -8,11 +8,15 @@ from datasets.catalog import DATASETS
 from datasets.images import Images, load
 from datasets.sample import DataError
 from datasets.split import split
+from orchestrator import plan
 from orchestrator.config import Execution, Experiment, digest
 from orchestrator.errors import InputError, choice
-from orchestrator.plan import Category
+from orchestrator.plan import Category, Job
+from orchestrator.results import partition
 
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
+LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
+MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/storage.py)
 
 
 def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
@@ -29,6 +33,8 @@ def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
                 f"none of --category {', '.join(experiment.category)} is in {dataset}; it has: {', '.join(categories)}."
             )
         chosen += [_category(dataset, name, data_root) for name in wanted]
+    for job in plan.jobs(experiment, chosen, workers=1):
+        _check_length(job)
     return chosen
 
 
@@ -67,9 +73,29 @@ def check_packages() -> str:
 
 def _category(dataset: str, name: str, data_root: str | None) -> Category:
     samples = _guard(DATASETS[dataset].scan, data_root, name)
+    for text in (name, *(sample.path for sample in samples)):
+        _check_unicode(dataset, text)
     normal_train = sum(sample.label == 0 and sample.part != "test" for sample in samples)
     fingerprint = digest([(sample.path, sample.label, sample.part, sample.size_bytes) for sample in samples])
     return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint)
+
+
+def _check_unicode(dataset: str, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{dataset}: the name {name!r} is not UTF-8, which rows are written in. Rename it.") from None
+
+
+def _check_length(job: Job) -> None:
+    """Raises InputError where the rows of a job would need a folder or a file of a longer name than there can be."""
+    folders = partition(job.category.dataset, job.category.name, job.model)
+    longest = max(len(f"{job.trial_id(job.trials)}.parquet") + MAKING_BYTES, *map(len, folders))
+    if longest > LONGEST_NAME_BYTES:
+        raise InputError(
+            f"category {job.category.name!r} is too long: a name made of it in the output would take {longest} bytes, "
+            f"of {LONGEST_NAME_BYTES} that file systems allow. Shorten it; a letter beyond ASCII takes 6 bytes or more."
+        )
 
 
 def _guard(function, *args, **kwargs):
@@ -78,3 +104,5 @@ def _guard(function, *args, **kwargs):
         return function(*args, **kwargs)
     except DataError as error:
         raise InputError(str(error)) from None
+    except OSError as error:  # of a folder; a file that cannot be read is a DataError
+        raise InputError(f"{error.filename}: {error.strerror}. A folder that can be read is expected.") from None

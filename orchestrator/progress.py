@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from orchestrator.errors import printable
 from orchestrator.rows import COMPLETED, TrialRow
 from orchestrator.sweep import Sweep
 
@@ -19,7 +20,7 @@ class Progress:
 
     def __init__(self, sweep: Sweep, screen: TextIO, slots: int):
         plain = not screen.isatty() or bool(os.environ.get("CI")) or os.environ.get("TERM") == "dumb"
-        self.console = Console(file=screen, highlight=False, markup=False, soft_wrap=plain)
+        self.console = Console(file=screen, highlight=False, markup=False, emoji=False, soft_wrap=plain)
         self.live = None if plain else Live(console=self.console, refresh_per_second=4, transient=True)
         self.sweep, self.slots = sweep, slots
         self.said_at, self.last_line = time.monotonic(), ""
@@ -38,9 +39,10 @@ class Progress:
             self.live.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(text)
+        self.console.print(printable(text))
 
     def changed(self) -> None:
+        self._say_troubled_trials()
         self._say_finished_jobs()
         if self.live:
             self.live.update(self._display())
@@ -57,6 +59,15 @@ class Progress:
             text += f"; {self.sweep.resumed_trials} trials were finished before"
         return text
 
+    def _say_troubled_trials(self) -> None:
+        for job in self.sweep.todo:
+            for row in self.sweep.rows[job.id].values():
+                if (row.error or row.note) and row.trial_id not in self.said:
+                    self.said.add(row.trial_id)
+                    trial = f"{row.category} / {row.model} / seed {row.seed}, trial {row.index}"
+                    failed = f"failed  {trial}: {row.error}; the search goes on"
+                    self.say(failed if row.error else f"note    {trial}: {row.note}")
+
     def _say_finished_jobs(self) -> None:
         for job in self.sweep.todo:
             if job.id in self.sweep.closed and job.id not in self.said:
@@ -64,9 +75,10 @@ class Progress:
                 row = self.sweep.job_rows[job.id]
                 name = f"{row.category} / {row.model} / seed {row.seed}"
                 if row.status == COMPLETED:
+                    who = " (by another sweep)" if job.id in self.sweep.closed_elsewhere else ""
                     self.say(
                         f"done    {name}: test AUROC {row.test_auc:.3f}, validation {row.val_auc:.3f}, "
-                        f"{row.trials} trials, {row.epochs} epochs"
+                        f"{row.trials} trials, {row.epochs} epochs{who}"
                     )
                 else:
                     self.say(f"FAILED  {name}: {row.error}")
@@ -80,11 +92,12 @@ class Progress:
             jobs,
             f"{done}/{total} trials",
             f"{running} trials and {refits} refits under way on {self.slots} slots",
+            *self._elsewhere(),
         ]
         return " · ".join([*parts, *self._best(), self._left()])
 
     def _display(self) -> Table:
-        table = Table(title=self._line(), title_justify="left", title_style="", box=None, pad_edge=False)
+        table = Table(title=printable(self._line()), title_justify="left", title_style="", box=None, pad_edge=False)
         for name in ("category", "model", "seed", "trials", "best val AUROC", "state"):
             table.add_column(name)
         open_jobs = [job for job in self.sweep.todo if job.id not in self.sweep.closed]
@@ -92,14 +105,19 @@ class Progress:
         for job in shown[: max(3, self.console.height - 6)]:
             rows = self.sweep.searched_rows(job)
             state = "refit" if job.id in self.sweep.refitting else "search" if self.sweep.running[job.id] else "waiting"
+            state = "elsewhere" if job.id in self.sweep.elsewhere else state
             values = (job.category.name, job.model, str(job.seed), f"{len(rows)}/{job.trials}", _best_of(rows), state)
-            table.add_row(*values)
+            table.add_row(*map(printable, values))
         return table
 
     def _trials(self) -> tuple[int, int]:
         return sum(len(self.sweep.searched_rows(job)) for job in self.sweep.todo), sum(
             job.trials for job in self.sweep.todo
         )
+
+    def _elsewhere(self) -> list[str]:
+        holders = sorted(set(self.sweep.elsewhere.values()))
+        return [f"{len(self.sweep.elsewhere)} jobs with {', '.join(holders)}"] if holders else []
 
     def _best(self) -> list[str]:
         rows = [row for job in self.sweep.todo for row in self.sweep.searched_rows(job) if row.val_auc is not None]

@@ -50,8 +50,15 @@ class Clock:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
+    def wall_s(self) -> float:
+        return time.perf_counter() - self.start
+
+    def goes_on_after(self, wall_s: float) -> None:
+        """Counts what an earlier process spent on this run."""
+        self.start -= wall_s
+
     def stop(self) -> dict[str, Any]:
-        wall_s = time.perf_counter() - self.start
+        wall_s = self.wall_s()
         cuda = self.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(self.device) if cuda else peak_resident_bytes()
         return {

@@ -1,14 +1,13 @@
 """The refit: a job's best trial trained again, up to its best epoch, and measured once on the test part.
 
-The driver of the loop (Ray Train, or this process) saves checkpoints between epochs and hands the last one back after
-a failure.
+A refit that was cut short goes on from its saved state, as a trial does.
 """
 
 import dataclasses
 import io
 import itertools
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,11 @@ from orchestrator.config import seed_of
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
 from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
-from orchestrator.trial import Selection, build, data_facts, selection, training
+from orchestrator.saved_state import SavedState
+from orchestrator.storage import Storage
+from orchestrator.trial import Record, Selection, build, data_facts, selection, training
 
-WEIGHTS, CONFIG, RESUME = "weights.pt", "config.json", "resume.pt"
+WEIGHTS, CONFIG = "weights.pt", "config.json"
 
 
 @dataclass(frozen=True)
@@ -61,46 +62,58 @@ def refit(
     images: Images,
     device: torch.device,
     gpu_share: float,
-    resume: bytes | None = None,
+    saved: SavedState | None = None,
     rank: int = 0,
     world: int = 1,
-    on_built=lambda detector: None,
-) -> Generator[tuple[int, Detector], None, tuple[Refitted, Detector]]:
-    """Trains the winner again and yields (epochs done, detector) after each; returns its measurement and the detector.
+    on_built: Callable[[Detector], object] = lambda detector: None,
+    on_epoch: Callable[[Detector], object] = lambda detector: None,
+) -> tuple[Refitted, Detector]:
+    """Trains the winner again, to its best epoch; returns its measurement and the detector.
 
-    `resume` is an earlier `resume_state`. With the trial's own seed and one worker, the weights are the trial's own (on
-    CPU bit for bit).
+    Of `world` data-parallel processes, each calls this with its own `rank`; all go on from rank 0's state. With one
+    worker, the weights are the trial's own (on CPU bit for bit).
     """
-    job, epochs = task.job, task.winner.best_epoch
+    job, winner, epochs = task.job, task.winner, task.winner.best_epoch
     clock = Clock(device, gpu_share)
     data = selection(images, job.protocol, job.seed, device)
-    detector = build(job, json.loads(task.winner.params), task.seed, images, device)
-    done = 0
-    if resume is not None:
-        saved = torch.load(io.BytesIO(resume), map_location=device, weights_only=True)
-        detector.load_state_dict(saved["detector"])
-        done = saved["epochs"]
+    detector = build(job, json.loads(winner.params), task.seed, images, device)
+    state = saved.load(device) if saved else None
+    record = Record(**state["record"]) if state else Record(winner.batch, note=winner.note)
+    if state is not None:
+        detector.load_state_dict(state["detector"])
+        clock.goes_on_after(record.wall_s)
     on_built(detector)
-    passed, train_s = 0, 0.0
-    loop = training(detector, data, job, task.seed, done=done, rank=rank, world=world)
-    for epoch in itertools.islice(loop, epochs - done):
-        passed, train_s = passed + epoch.images, train_s + epoch.train_s
-        yield epoch.number, detector
+
+    def current() -> dict[str, Any]:
+        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(record), "wall_s": clock.wall_s()}}
+
+    left = epochs - record.epochs
+    done = {"done": record.epochs, "rank": rank, "world": world}
+    for epoch in itertools.islice(training(detector, data, job, record.batch, task.seed, **done), left):
+        record.add(epoch)
+        on_epoch(detector)
+        if saved and rank == 0:
+            saved.offer(current)
     figures, scores, shown = measure(detector, job, images, data, device)
+    facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
     row = JobRow(
-        **provenance(job, {"params": dataclasses.asdict(detector.hparams), **data_facts(images, data)}),
+        **provenance(job, facts),
         **clock.stop(),
+        **record.throughput(),
         **figures,
         trials=task.trials,
         failed_trials=task.failed_trials,
-        best_trial=task.winner.trial_id,
+        best_trial=winner.trial_id,
         epochs=epochs,
-        steps=job.steps(epochs, len(data.train)),
-        train_s=train_s,
-        images_per_s=passed / train_s if train_s else None,
         status=COMPLETED,
     )
     return Refitted(row, scores, shown), detector
+
+
+def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
+    """Where the state of this refit is kept while it is under way."""
+    identity = {"winner": task.winner.trial_id, "params": task.winner.params, "workers": task.job.workers}
+    return SavedState(storage, f"{task.job.id}-refit", {**identity, "torch": str(torch.__version__)}, every_s)
 
 
 def measure(
@@ -149,13 +162,6 @@ def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:
         status=FAILED,
         error=error,
     )
-
-
-def resume_state(detector: Detector, epochs: int) -> bytes:
-    """Everything that `refit(resume=...)` needs to go on after `epochs`."""
-    buffer = io.BytesIO()
-    torch.save({"detector": detector.state_dict(), "epochs": epochs}, buffer)
-    return buffer.getvalue()
 
 
 def checkpoint_files(detector: Detector, row: JobRow, job: Job) -> dict[str, bytes]:

@@ -1,21 +1,35 @@
 """Rows, and where they live: the only file that knows the layout of an output folder.
 
-A trial, a finished job, a test image's score and a few pictures each leave rows in immutable Parquet files. A file's
-name is its rows' identity: a repeated write replaces, never doubles. Any number of processes may write to one output at
-once, without a lock.
+A trial, a finished job, a test image's score and a few pictures each leave rows in immutable Parquet files of three
+levels: a trial's own file, a job's file, and files that compaction has merged. A file's name is its rows' identity: a
+repeated write replaces, never doubles. After a crash a row may lie in several levels; the first of them counts. Any
+number of processes may write to one output at once, without a lock.
 """
 
-import dataclasses
+import contextlib
 import json
 import re
-from urllib.parse import quote
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector
+from pyarrow.dataset import Dataset
+from pyarrow.fs import FileSelector, FileType
 
-from orchestrator.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow, arrow_schema
-from orchestrator.storage import Storage
+from orchestrator import row_files
+from orchestrator.row_files import MERGED, UNIT, RowFile, each_once, in_order, to_table
+from orchestrator.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow
+from orchestrator.storage import Storage, reason
+
+GROUP_ROWS = 1 << 17  # of merged files: what is not asked for is passed over in steps of this
+REMOTE_READERS = 32  # at a time: a store takes tens of milliseconds to answer
+UNREADABLE = (pa.ArrowException, ValueError, OSError)  # what reading a file that holds no rows of ours ends in
+Found = TypeVar("Found")
 
 
 def safe_name(text: str) -> str:
@@ -24,21 +38,39 @@ def safe_name(text: str) -> str:
 
 
 class Output(Storage):
-    """The rows of an output root, each kind in its place."""
+    """The rows of an output root, each kind in its place. Kinds: those of ROW_TYPES.
+
+    A file that does not hold such rows is not read, and is named in `skipped`: its path below the root, and why.
+    """
+
+    def __init__(self, root: str):
+        super().__init__(root)
+        self.skipped: dict[str, str] = {}
 
     # -- writing
 
     def write_trial(self, row: TrialRow) -> None:
-        self._write_rows([row], TrialRow, "trials", *_partition(row), f"{row.trial_id}.parquet")
+        self.write_table(to_table(TrialRow, [row]), "trials", *_partition(row), f"{row.trial_id}.parquet")
 
     def write_scores(self, job: JobRow, rows: list[ScoreRow]) -> None:
-        self._write_rows(rows, ScoreRow, "scores", *_partition(job), f"{job.job_id}.parquet")
+        self.write_table(to_table(ScoreRow, rows), "scores", *_partition(job), f"{job.job_id}.parquet")
 
     def write_pictures(self, job: JobRow, rows: list[PictureRow]) -> None:
-        self._write_rows(rows, PictureRow, "pictures", *_partition(job), f"{job.job_id}.parquet")
+        self.write_table(to_table(PictureRow, rows), "pictures", *_partition(job), f"{job.job_id}.parquet")
 
     def write_job(self, row: JobRow) -> None:
-        self._write_rows([row], JobRow, "leaderboard", *_partition(row), f"{row.job_id}.parquet")
+        self.write_table(to_table(JobRow, [row]), "leaderboard", *_partition(row), f"{row.job_id}.parquet")
+
+    def write_merged(self, kind: str, table: pa.Table) -> str:
+        """Writes rows of many jobs as one file, beside those that are there; returns its path below the root."""
+        path = f"{kind}/merged-{uuid.uuid4().hex[:16]}.parquet"
+        self.write_table(table, path, row_group_size=GROUP_ROWS, compression="zstd")
+        return path
+
+    def write_table(self, table: pa.Table, *parts: str, **options) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, **options)
+        self.write(sink.getvalue().to_pybytes(), *parts)
 
     def write_note(self, name: str, content: dict) -> None:
         """Keeps a small JSON file: an experiment's description, or a choice that later runs must share."""
@@ -60,48 +92,142 @@ class Output(Storage):
         for info in self.fs.get_file_info(FileSelector(self.path("ray", "train"), allow_not_found=True)):
             if info.base_name.startswith(job_id):
                 self.fs.delete_dir(info.path)
+        place = partition(dataset, category, model)
         for kind in ROW_TYPES:
-            for info in self.files(kind, *partition(dataset, category, model)):
-                if info.base_name.startswith(job_id):
-                    self.fs.delete_file(info.path)
+            while self._drop_from_merged(kind, place, job_id):
+                pass
+            for file in reversed(self.files_of(kind, *place)):
+                if file.job_id == job_id:
+                    self.delete(file.path)
 
-    def _write_rows(self, rows: list, row_type: type, *parts: str) -> None:
-        table = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=arrow_schema(row_type))
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        self.write(sink.getvalue().to_pybytes(), *parts)
+    def _drop_from_merged(self, kind: str, place: tuple[str, ...], job_id: str) -> bool:
+        """Writes each merged file that holds rows of a job again, without them, the oldest first. Whether there was
+        any: a compaction may just have written another."""
+        merged = [file for file in self.files_of(kind, *place) if file.level == MERGED]
+        job = pc.field("job_id") == job_id
+        try:
+            holding = [file for file, rows in self.tables(kind, merged, *place).items() if rows.filter(job).num_rows]
+            for file, rows in reversed(self.tables(kind, holding).items()):
+                if (others := rows.filter(~job)).num_rows:
+                    self.write_merged(kind, others)
+                self.delete(file.path)
+        except FileNotFoundError:
+            return True
+        return bool(holding)
 
     # -- reading
 
-    def trials(self) -> list[TrialRow]:
-        return self._read("trials", TrialRow, "trial_id")
+    def trials(self, *place: str) -> list[TrialRow]:
+        """All trials, or those of one (dataset, category, model)."""
+        return [TrialRow(**values) for values in self.table("trials", *partition(*place)).to_pylist()]
 
-    def jobs(self) -> list[JobRow]:
-        return self._read("leaderboard", JobRow, "job_id")
+    def jobs(self, *place: str) -> list[JobRow]:
+        """All finished jobs, or those of one (dataset, category, model)."""
+        return [JobRow(**values) for values in self.table("leaderboard", *partition(*place)).to_pylist()]
 
     def table(self, kind: str, *folders: str) -> pa.Table:
-        """All rows of `kind`, or those below its `partition` folders, as one Arrow table. Kinds: those of ROW_TYPES.
+        """All rows of `kind`, or those below its `partition` folders, as one Arrow table: each once.
 
-        A column that a file is too old to have is null in its rows; raises ValueError where it must not be.
+        A column that a file is too old to have is null in its rows.
         """
-        schema = arrow_schema(ROW_TYPES[kind])
-        files = [info.path for info in self.files(kind, *folders) if info.base_name.endswith(".parquet")]
-        tables = [pq.read_table(self.fs.open_input_file(path), partitioning=None) for path in files]
-        merged = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
-        return merged.select(schema.names).cast(schema)
+        while True:
+            try:
+                tables = self.tables(kind, self.files_of(kind, *folders), *folders)
+            except FileNotFoundError:  # its rows are in another file by now
+                continue
+            rows = each_once(kind, tables.values())
+            return rows if len({file.level for file in tables}) < 2 else in_order(kind, rows)
 
-    def _read(self, kind: str, row_type: type, identity: str) -> list:
-        rows = [row_type(**values) for values in self.table(kind).to_pylist()]
-        return list({getattr(row, identity): row for row in rows}.values())
+    def sources(self, kind: str) -> list[pa.Table | Dataset]:
+        """The same rows for a query, each in one source only; a merged file is read as far as the query needs it."""
+        while True:
+            files = self.files_of(kind)
+            merged = [file for file in files if file.level == MERGED]
+            if len(merged) != 1:
+                return [self.table(kind)]
+            try:
+                dataset = self._try(merged[0], lambda source: row_files.lazily(source, kind))
+                loose = each_once(kind, self.tables(kind, [file for file in files if file.level != MERGED]).values())
+            except FileNotFoundError:
+                continue
+            if dataset is None or not loose.num_rows:
+                return [loose if dataset is None else dataset]
+            hidden = pc.field(UNIT[kind]).isin(pc.unique(loose[UNIT[kind]]))
+            return [loose, dataset.filter(~hidden)]
+
+    def files_of(self, kind: str, *folders: str) -> list[RowFile]:
+        """The files that may hold rows of `kind` below its `partition` folders, those that count first.
+
+        A row only moves into a file that is there before the other goes. So a listing is whole if everything that the
+        one before it saw is still there.
+        """
+        before = self._list(kind, folders)
+        while True:
+            found = self._list(kind, folders)
+            if {file.path for file in before} <= {file.path for file in found}:
+                return row_files.best_first(found)
+            before = found
+
+    def tables(self, kind: str, files: Sequence[RowFile], *folders: str) -> dict[RowFile, pa.Table]:
+        """What each file holds below the folders, less the files that are skipped. Raises FileNotFoundError where one
+        has gone since it was listed."""
+        conditions = [(key, "=", unquote(value)) for key, _, value in (folder.partition("=") for folder in folders)]
+
+        def read(file: RowFile) -> pa.Table | None:
+            wanted = conditions if file.level == MERGED else []
+            return self._try(file, lambda source: row_files.read(source, kind, wanted))
+
+        with ThreadPoolExecutor(1 if self.is_local else REMOTE_READERS) as pool:
+            return {file: rows for file, rows in zip(files, pool.map(read, files), strict=True) if rows is not None}
+
+    def is_there(self, file: RowFile) -> bool:
+        """Whether a file is as it was when it was listed."""
+        info = self.fs.get_file_info(self.path(file.path))
+        return info.is_file and (info.size, info.mtime_ns or 0) == (file.size, file.mtime_ns)
+
+    def _list(self, kind: str, folders: tuple[str, ...]) -> list[RowFile]:
+        infos = self.fs.get_file_info(FileSelector(self.path(kind, *folders), recursive=True, allow_not_found=True))
+        if folders:
+            infos += self.fs.get_file_info(FileSelector(self.path(kind), allow_not_found=True))
+        files = []
+        for info in infos:
+            path = info.path.removeprefix(self.base).lstrip("/")
+            if not path.endswith(".parquet") or info.base_name.startswith(".") or ".parquet/" in path:
+                continue
+            if info.is_file:
+                files.append(RowFile(row_files.level(kind, path), path, info.size, info.mtime_ns or 0))
+            elif info.type == FileType.Directory:
+                self.skipped[path] = "a folder; a Parquet file is expected"
+        return files
+
+    def _try(self, file: RowFile, read: Callable[[pa.NativeFile], Found]) -> Found | None:
+        """What `read` makes of a file; None where the fault is the file's, which is then one of `skipped`. Raises
+        RunError where it is the storage's."""
+        with self._saying(f"reading {file.path}"):
+            if file.level == MERGED:  # large, and often but a part is wanted
+                with contextlib.suppress(*UNREADABLE):  # whose fault? That of who fails again below
+                    return read(self.fs.open_input_file(self.path(file.path)))
+            try:
+                content = self.read(file.path)
+                if content is None:
+                    raise FileNotFoundError(file.path)
+            except PermissionError as error:
+                self.skipped[file.path] = reason(error)
+                return None
+            try:
+                return read(pa.BufferReader(content))
+            except UNREADABLE as error:
+                self.skipped[file.path] = reason(error)
+                return None
 
 
-def partition(dataset: str, category: str, model: str) -> tuple[str, str, str]:
-    """The Hive-style folders of a job: names are percent-encoded, so none of them can leave the output folder."""
+def partition(*place: str) -> tuple[str, ...]:
+    """The Hive-style folders of a (dataset, category, model): names are percent-encoded, so none of them can leave the
+    output folder."""
     return tuple(
-        f"{key}={quote(value, safe='')}"
-        for key, value in [("dataset", dataset), ("category", category), ("model", model)]
+        f"{key}={quote(value, safe='')}" for key, value in zip(("dataset", "category", "model"), place, strict=False)
     )
 
 
-def _partition(row: Provenance) -> tuple[str, str, str]:
+def _partition(row: Provenance) -> tuple[str, ...]:
     return partition(row.dataset, row.category, row.model)

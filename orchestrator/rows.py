@@ -54,6 +54,7 @@ class Provenance:
     finished_at: str | None = None
     status: str
     error: str | None = None
+    note: str | None = None  # what else to know, such as a batch that was halved for want of memory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import shlex
+import sys
 from collections import Counter
 from typing import Any
 
@@ -20,7 +21,7 @@ from orchestrator import leaderboard as ranking
 from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
 from orchestrator.cost import Left
-from orchestrator.errors import InputError, choice
+from orchestrator.errors import InputError, choice, printable
 from orchestrator.progress import duration
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
@@ -53,7 +54,8 @@ def leaderboard(
         view = ranking.sort(view, sort)
     lines(view, format)
     if format in ("table", "markdown"):
-        print(f"\n{ranking.caption(rows)}")
+        print()
+        _caption(rows, format)
         _paragraph(ranking.leads(view), format)
 
 
@@ -67,7 +69,7 @@ def paper(output: Output, format: str = "table") -> None:
             f"'defectsweep run --dataset mvtec_ad --data-root DIR --output {output.root}' makes some."
         )
     if format in ("json", "csv"):
-        print(published.render(tables, format))
+        _data(published.render(tables, format))
         return
     for name, table in tables.items():
         print(f"### {published.TITLES[name]}\n" if format == "markdown" else published.TITLES[name])
@@ -77,14 +79,14 @@ def paper(output: Output, format: str = "table") -> None:
         else:
             _table(list(shown.columns), shown.values.tolist(), set(shown.columns) - PAPER_TEXT)
         print()
-    print(ranking.caption(rows))
+    _caption(rows, format)
     _paragraph(published.notes(rows), format)
 
 
 def lines(view: pd.DataFrame, format: str) -> None:
     """Prints any table of rows in the format asked for."""
     if format != "table":
-        print(ranking.render(view, format))
+        _data(ranking.render(view, format))
         return
     shown = ranking.for_reading(view)
     for name in DISPENSABLE:
@@ -97,31 +99,46 @@ def lines(view: pd.DataFrame, format: str) -> None:
 
 def _width(shown: pd.DataFrame) -> int:
     """Characters that the table takes, with two between columns."""
-    return sum(2 + max(map(len, [name, *shown[name]])) for name in shown) - 2
+    return sum(2 + max(len(printable(text)) for text in [name, *shown[name]]) for name in shown) - 2
+
+
+def _data(text: str) -> None:
+    """JSON and CSV: exact for a program, printable on a terminal."""
+    print("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
+
+
+def _caption(rows: pd.DataFrame, format: str) -> None:
+    print("\n".join(_sentence(line, format) for line in ranking.caption(rows).split("\n")))
 
 
 def _paragraph(sentences: list[str], format: str) -> None:
     """A sentence a line, after an empty one; as a list in Markdown."""
     if sentences:
         bullet = "- " if format == "markdown" else ""
-        print("", *(bullet + sentence for sentence in sentences), sep="\n")
+        print("", *(bullet + _sentence(sentence, format) for sentence in sentences), sep="\n")
 
 
-def summary(sweep: Sweep, execution: Execution, wall_s: float, given: dict[str, Any]) -> None:
+def _sentence(text: str, format: str) -> str:
+    return ranking.markdown_text(text) if format == "markdown" else printable(text)
+
+
+def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> None:
     """The last lines of a run: what was done, where the rows are, and how to go on if it is not over."""
     failed = sweep.failed_jobs()
-    done = f"{len(sweep.closed) - len(failed)} jobs done in {duration(wall_s)}" if sweep.todo else "nothing to do"
+    mine = sweep.closed - sweep.closed_elsewhere - {row.job_id for row in failed}
+    done = f"{len(mine)} jobs done in {duration(wall_s)}" if sweep.todo else "nothing to do"
     parts = [
         done,
+        f"{len(sweep.closed_elsewhere)} by another sweep" if sweep.closed_elsewhere else "",
         f"{sweep.skipped} finished before" if sweep.skipped else "",
         f"{len(failed)} FAILED" if failed else "",
     ]
-    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {execution.output}")
+    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {printable(execution.output)}")
     for row in failed:
-        print(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}")
+        print(printable(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}"))
     left = len(sweep.todo) - len(sweep.closed)
     if left:
-        print(f"{left} jobs are not finished. What is finished is kept; to go on:\n  {_command(given)}")
+        print(f"{left} jobs are not finished. {go_on(command)}")
 
 
 def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
@@ -137,13 +154,13 @@ def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
     _table(names, cells, forecast.NUMBERS)
     print()
     for sentence in forecast.sentences(lefts, measured, size_px, batch, slots, execution.output):
-        print(sentence)
+        print(printable(sentence))
     gpus = "a GPU where there are any" if execution.gpus_per_trial is None else f"{execution.gpus_per_trial:g} GPU"
     print(
         f"each trial holds {execution.cpus_per_trial} CPU core(s) and {gpus}; "
         f"each refit {execution.workers_per_job} worker(s)"
     )
-    print(f"experiment {experiment.hash()} · rows go to {execution.output}")
+    print(f"experiment {experiment.hash()} · rows go to {printable(execution.output)}")
 
 
 def datasets() -> None:
@@ -198,10 +215,10 @@ def doctor(experiment: Experiment, execution: Execution) -> int:
     wrong = 0
     for name, check in checks.items():
         try:
-            print(f"ok     {name}: {check()}")
+            print(printable(f"ok     {name}: {check()}"))
         except (InputError, DataError) as error:
             wrong = 2
-            print(f"WRONG  {name}: {error}")
+            print(printable(f"WRONG  {name}: {error}"))
     return wrong
 
 
@@ -218,7 +235,12 @@ def _cluster_line(execution: Execution) -> str:
     return describe(execution)
 
 
-def _command(given: dict[str, Any]) -> str:
+def go_on(command: str) -> str:
+    return f"What is finished is kept; to go on:\n  {printable(command)}"
+
+
+def command(given: dict[str, Any]) -> str:
+    """The command line of a run with these options, to go on with it."""
     words = ["defectsweep", "run"]
     for name, value in given.items():
         if name == "fresh":
@@ -231,10 +253,11 @@ def _command(given: dict[str, Any]) -> str:
 def _table(names: list[str], rows: list[list[Any]], numbers: set[str] = frozenset()) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        table.add_column(printable(name), justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row))
-    console = Console(highlight=False, markup=False)
+        table.add_row(*(printable(str(value)) for value in row))
+    as_written = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(**as_written)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=200)
+        console = Console(**as_written, width=200)
     console.print(table)

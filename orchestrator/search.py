@@ -16,11 +16,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.config import seed_of
-from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.rows import COMPLETED, FAILED, TrialRow
 
 Params = dict[str, float | int | str]
 GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on
 STARTUP_TRIALS = 6  # rows that a sampler wants before it models anything
+CHANCE = 0.5  # validation AUROC of a detector that knows nothing
 ETA = 3  # successive halving: the top 1/ETA goes on
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -46,7 +47,8 @@ def suggest(
         name = list(presets)[index]
         return name, {key: presets[name][key] for key in space}
     study = optuna.create_study(direction="maximize", sampler=_sampler(sampler, index, seed_of(seed, index)))
-    study.add_trials([_as_optuna(space, row) for row in rows])
+    reached = [row.val_auc for row in rows if row.status != FAILED and row.val_auc is not None]
+    study.add_trials([_as_optuna(space, row, worst=min([CHANCE, *reached])) for row in rows])
     return None, study.ask(dict(space)).params
 
 
@@ -94,14 +96,13 @@ def _sampler(name: str, index: int, seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True)
 
 
-def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow) -> optuna.trial.FrozenTrial:
-    """A stopped trial counts with the best value it reached: GPSampler learns from complete trials only, and must not
-    return to bad regions."""
+def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow, worst: float) -> optuna.trial.FrozenTrial:
+    """A stopped trial counts with the best value it reached, a failed one with the `worst` of all: GPSampler learns
+    from complete trials only, and must not return to bad regions."""
     tried = json.loads(row.params)
-    scored = row.status in (COMPLETED, PRUNED) and row.val_auc is not None
     return create_trial(
-        state=TrialState.COMPLETE if scored else TrialState.FAIL,
-        value=row.val_auc if scored else None,
+        state=TrialState.COMPLETE,
+        value=worst if row.status == FAILED or row.val_auc is None else row.val_auc,
         params={name: tried[name] for name in space},
         distributions=dict(space),
     )

@@ -2,17 +2,23 @@
 
 Both backends drive it the same way: ask for trials until there are none, record each row; a job whose search is over is
 refitted, and its row closes it. Nothing here is state that the rows do not hold, so a sweep that is killed and built
-again goes on where it stood.
+again goes on where it stood. A job is claimed before its first trial; one that another sweep holds is waited for, and
+taken over if that sweep dies.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
-from orchestrator import plan, refit
+from orchestrator import compaction, plan, refit, saved_state, search
+from orchestrator.claims import BEAT_S, Claims
+from orchestrator.errors import InputError
 from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import Output
 from orchestrator.rows import COMPLETED, FAILED, JobRow, TrialRow
+
+log = logging.getLogger("defectsweep")
 
 
 class Sweep:
@@ -21,68 +27,108 @@ class Sweep:
     def __init__(self, jobs: Sequence[Job], output: Output, fresh: bool = False):
         self.jobs, self.output, self.fresh = list(jobs), output, fresh
         self.on_change: Callable[[], None] = lambda: None
+        self.claims: Claims | None = None
         self.parallel_trials = 1  # trials of one job at a time
-        self.deadline = float("inf")
+        self.slots, self.refit_start_s = 1, 0.0
+        self.deadline, self.is_out_of_time = float("inf"), False
+        self.looked_at = time.monotonic()
         known = set() if fresh else {job.id for job in jobs}
         self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs() if row.job_id in known}
         self.todo = [job for job in jobs if not plan.finished(job, self.job_rows.get(job.id))]
         self.skipped = len(self.jobs) - len(self.todo)
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
         self.running: dict[str, set[int]] = {job.id: set() for job in self.todo}
-        failed_jobs = {row.job_id for row in self.job_rows.values() if row.status == FAILED}
         for row in output.trials():
-            if row.job_id in known & self.rows.keys() and not (row.status == FAILED and row.job_id in failed_jobs):
+            if row.job_id in known & self.rows.keys() and self._counts(row):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()
         self.refitting: set[str] = set()
+        self.elsewhere: dict[str, str] = {}  # job id -> the sweep that holds it
+        self.closed_elsewhere: set[str] = set()
 
-    def begin(self, parallel_trials: int, time_budget_s: float) -> None:
-        """The data is sound and the backend there: from here on the output changes."""
-        self.parallel_trials, self.deadline = parallel_trials, time.monotonic() + time_budget_s
-        for job in self.jobs if self.fresh else ():
+    def begin(
+        self, claims: Claims, parallel_trials: int = 1, slots: int = 1, deadline: float = float("inf"),
+        refit_start_s: float = 0.0,
+    ) -> None:  # fmt: skip
+        """The data is sound and the backend there: from here on the output changes. `deadline` is of time.monotonic;
+        `refit_start_s` is what a refit takes before it trains. Raises InputError where a job to forget is held."""
+        self.claims, self.parallel_trials, self.slots = claims, parallel_trials, slots
+        self.deadline, self.refit_start_s = deadline, refit_start_s
+        forgotten = self.jobs if self.fresh else []
+        for job in forgotten:
+            if not claims.take(job.id):
+                raise InputError(f"--fresh: {job.id} is being trained by {self._holder(job)}. Let it end, or stop it.")
+        for job in forgotten:
             self.output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
 
     # -- the search
 
     def next_trial(self) -> TrialTask | None:
         """The next trial to start; None if there is none now."""
-        if self.out_of_time():
-            return None
-        task = plan.next_trial(self.todo, self.rows, self.running, self.parallel_trials)
-        if task is not None:
-            self.running[task.job.id].add(task.index)
-            self.on_change()
-        return task
+        self._look_elsewhere()
+        while not self.out_of_time():
+            task = plan.next_trial(self._open(), self.rows, self.running, self.parallel_trials)
+            if task is None:
+                return None
+            if task.job.id in self.claims.mine:
+                self.running[task.job.id].add(task.index)
+                log.info("trial %s starts", task.job.trial_id(task.index))
+                self.on_change()
+                return task
+            self._claim(task.job)
+        return None
 
     def record(self, task: TrialTask, row: TrialRow) -> None:
+        """A trial has ended: its row is on disk before anyone is told."""
         self.output.write_trial(row)
+        self.output.delete(saved_state.FOLDER, f"{row.trial_id}.pt")
         self.rows[task.job.id][task.index] = row
         self.running[task.job.id].discard(task.index)
+        log.info("trial %s ends: %s", row.trial_id, row.error or row.status)
         self.on_change()
 
+    def abandon(self, task: TrialTask) -> None:
+        """A trial was stopped by the clock: it leaves no row, and a later run goes on with it."""
+        self.running[task.job.id].discard(task.index)
+        log.info("trial %s is left for a later run", task.job.trial_id(task.index))
+
     def all_handed_out(self) -> bool:
-        """Whether no trial will ever be started again."""
+        """Whether no trial will be started unless another sweep lets one of its jobs go."""
         return self.out_of_time() or all(
-            len(self.searched_rows(job)) + len(self.running[job.id]) >= job.trials for job in self.todo
+            len(self.searched_rows(job)) + len(self.running[job.id]) >= job.trials for job in self._open()
         )
 
     def out_of_time(self) -> bool:
-        return time.monotonic() > self.deadline
+        """Whether what time is left is needed for the refits of what was found. Once true, it stays so."""
+        if self.deadline < float("inf") and not self.is_out_of_time:
+            self.is_out_of_time = time.monotonic() + self._refits_s() > self.deadline
+        return self.is_out_of_time
+
+    def _refits_s(self) -> float:
+        """At most how long the refits still to do will take, by Graham's bound for lists of work on several slots."""
+        winners = [search.best(self.searched_rows(job)) for job in self._open()]
+        each = [
+            self.refit_start_s + (row.wall_s or 0.0) * row.best_epoch / row.epochs
+            for row in winners if row is not None
+        ]  # fmt: skip
+        return max(each, default=0.0) + sum(each) / self.slots
 
     # -- the refits
 
     def next_refit(self) -> tuple[Job, RefitTask | None] | None:
         """A job whose search is over and whose refit has not begun; its task is None if no trial completed. None: no
         such job now."""
-        for job in self.todo:
-            if job.id in self.refitting or self.running[job.id]:
+        self._look_elsewhere()
+        for job in self._open():
+            if job.id in self.refitting or self.running[job.id] or not self._is_searched(job):
                 continue
-            rows = self.searched_rows(job)
-            if len(rows) == job.trials or (self.out_of_time() and rows):
-                self.refitting.add(job.id)
-                self.on_change()
-                return job, refit.refit_task(job, rows)
+            if job.id not in self.claims.mine and not (self._claim(job) and self._is_searched(job)):
+                continue
+            self.refitting.add(job.id)
+            log.info("refit of %s starts", job.id)
+            self.on_change()
+            return job, refit.refit_task(job, self.searched_rows(job))
         return None
 
     def close(self, result: Refitted) -> None:
@@ -98,11 +144,72 @@ class Sweep:
 
     def _close(self, row: JobRow) -> None:
         self.output.write_job(row)
+        self.output.delete(saved_state.FOLDER, f"{row.job_id}-refit.pt")
+        rows = self.rows[row.job_id].values()
+        compaction.merge_job(self.output, row.dataset, row.category, row.model, row.job_id, rows)
         self.job_rows[row.job_id] = row
         self.closed.add(row.job_id)
+        self.claims.drop(row.job_id)
+        log.info("job %s ends: %s", row.job_id, row.error or row.status)
         self.on_change()
 
+    # -- other sweeps on the same output
+
+    def waits_for_others(self) -> bool:
+        """Whether a job is left that another sweep holds."""
+        return bool(self.elsewhere) and not self.out_of_time()
+
+    def _claim(self, job: Job) -> bool:
+        """Claims a job and reads its rows again: another sweep may have trained some, or have finished it. False where
+        there is nothing left to do, or another one holds it."""
+        if not self.claims.take(job.id):
+            self.elsewhere[job.id] = self._holder(job)
+            log.info("job %s is with %s", job.id, self.elsewhere[job.id])
+            self.on_change()
+            return False
+        place = (job.category.dataset, job.category.name, job.model)
+        row = next((row for row in self.output.jobs(*place) if row.job_id == job.id), None)
+        if row is not None:
+            self.job_rows[job.id] = row
+        rows = [row for row in self.output.trials(*place) if row.job_id == job.id and self._counts(row)]
+        self.rows[job.id] = {row.index: row for row in rows}
+        if plan.finished(job, row):
+            self.closed.add(job.id)
+            self.closed_elsewhere.add(job.id)
+            self.claims.drop(job.id)
+            self.on_change()
+            return False
+        return True
+
+    def _look_elsewhere(self) -> None:
+        """From time to time: which jobs others have let go, and which of this sweep's have turned out to be theirs."""
+        if time.monotonic() - self.looked_at < BEAT_S:
+            return
+        self.looked_at = time.monotonic()
+        for job in self._open():
+            if self.running[job.id] and job.id in self.claims.others and job.id not in self.claims.mine:
+                self.elsewhere[job.id] = self._holder(job)
+        for job_id in self.elsewhere.keys() - self.claims.others.keys():
+            del self.elsewhere[job_id]
+
+    def _holder(self, job: Job) -> str:
+        when_file_who = self.claims.others.get(job.id)
+        return f"another sweep, {when_file_who[2]}" if when_file_who else "another sweep"
+
     # -- what there is
+
+    def _open(self) -> list[Job]:
+        """The jobs that this sweep may work on."""
+        return [job for job in self.todo if job.id not in self.closed and job.id not in self.elsewhere]
+
+    def _is_searched(self, job: Job) -> bool:
+        rows = self.searched_rows(job)
+        return len(rows) == job.trials or (self.out_of_time() and bool(rows))
+
+    def _counts(self, row: TrialRow) -> bool:
+        """A failed trial of a failed job is tried again."""
+        closing = self.job_rows.get(row.job_id)
+        return row.status != FAILED or closing is None or closing.status != FAILED
 
     def searched_rows(self, job: Job) -> list[TrialRow]:
         """A job's trial rows in order, of those that this run asks for."""

@@ -1,9 +1,14 @@
-"""One trial: a task and its category's images -> epochs -> a Row. What goes wrong in it is in the row, not raised."""
+"""One trial: a task and its category's images -> epochs -> a Row. What goes wrong in it is in the row, not raised.
+
+A trial that ran out of memory is trained again with half the batch, once. One that was cut short goes on from its saved
+state, and its row is then the same as if it had not been.
+"""
 
 import dataclasses
+import gc
 import json
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +27,8 @@ from orchestrator.metrics import auroc
 from orchestrator.plan import Job, TrialTask
 from orchestrator.provenance import Clock, describe, provenance
 from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.saved_state import SavedState
+from orchestrator.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -41,52 +48,119 @@ class Progress:
     val_auc: float | None
 
 
+@dataclass
+class Record:
+    """What a training has come to, in plain types: they are saved with the detector."""
+
+    batch: int
+    epochs: int = 0
+    steps: int = 0
+    images: int = 0  # passed through the model by this process
+    train_s: float = 0.0
+    wall_s: float = 0.0  # only in a saved state
+    curve: list[float | None] = field(default_factory=list)
+    losses: dict[str, float] = field(default_factory=dict)
+    note: str | None = None
+
+    def add(self, epoch: fit.Epoch) -> None:
+        self.epochs, self.losses = epoch.number, epoch.losses
+        self.steps += epoch.steps
+        self.images += epoch.images
+        self.train_s += epoch.train_s
+
+    def throughput(self) -> dict[str, Any]:
+        """What a row says of the work done."""
+        return {
+            "steps": self.steps,
+            "train_s": self.train_s,
+            "images_per_s": self.images / self.train_s if self.train_s else None,
+            "note": self.note,
+        }
+
+
 def train(
-    task: TrialTask, images: Images, device: torch.device, gpu_share: float
+    task: TrialTask, images: Images, device: torch.device, gpu_share: float, saved: SavedState | None = None
 ) -> Generator[Progress, None, TrialRow]:
-    """Trains one trial, yielding after each epoch; returns its row. A trial below a bar of its task stops itself."""
-    job, params, bars = task.job, dict(task.params), dict(task.bars)
+    """Trains one trial, yielding after each epoch; returns its row. A trial below a bar of its task stops itself.
+
+    Closed before its end, it saves its state (where there is a place for it), and leaves no row.
+    """
+    job, facts = task.job, {"params": dict(task.params)}
     clock = Clock(device, gpu_share)
-    facts: dict[str, Any] = {"params": params}
-    curve: list[float | None] = []
-    losses: dict[str, float] = {}
-    steps, passed, train_s = 0, 0, 0.0
+    state = saved.load(device) if saved else None
+    record = Record(**state["record"]) if state else Record(job.batch)
     status, error = COMPLETED, None
     try:
         data = selection(images, job.protocol, job.seed, device)
         facts |= data_facts(images, data)
-        detector = build(job, params, task.seed, images, device)
-        facts["params"] = dataclasses.asdict(detector.hparams)
-        for epoch in training(detector, data, job, task.seed):
-            losses, steps = epoch.losses, steps + epoch.steps
-            passed, train_s = passed + epoch.images, train_s + epoch.train_s
-            curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
-            yield Progress(epoch.number, curve[-1])
-            best = search.best_so_far(curve)
-            if best is not None and best < bars.get(epoch.number, -1.0):
-                status = PRUNED
+        clock.goes_on_after(record.wall_s)
+        while True:
+            try:
+                status = yield from _epochs(task, images, data, facts, record, state, saved, clock)
                 break
+            except Exception as exception:
+                if record.batch < job.batch or job.batch == 1 or not is_out_of_memory(exception):
+                    raise
+            half = job.batch // 2
+            record, state = Record(half, note=f"out of memory with batch {job.batch}: trained with {half}"), None
+            gc.collect()  # the detector that did not fit
+            torch.cuda.empty_cache()
     except Exception as exception:  # a failing trial is a row; the sweep goes on
         status, error = FAILED, describe(exception)
-    best = search.best_so_far(curve)
+    best = search.best_so_far(record.curve)
     return TrialRow(
-        **provenance(job, facts),
+        **provenance(job, {**facts, "batch": record.batch}),
         **clock.stop(),
+        **record.throughput(),
         trial_id=job.trial_id(task.index),
         index=task.index,
         preset=task.preset,
         val_auc=best,
-        best_epoch=None if best is None else curve.index(best) + 1,
-        last_val_auc=curve[-1] if curve else None,
-        curve=curve,
-        losses=json.dumps(losses),
-        epochs=len(curve),
-        steps=steps,
-        train_s=train_s,
-        images_per_s=passed / train_s if train_s else None,
+        best_epoch=None if best is None else record.curve.index(best) + 1,
+        last_val_auc=record.curve[-1] if record.curve else None,
+        curve=record.curve,
+        losses=json.dumps(record.losses),
+        epochs=record.epochs,
         status=status,
         error=error,
     )
+
+
+def saved_state(storage: Storage, task: TrialTask, every_s: float) -> SavedState:
+    """Where the state of this trial is kept while it is under way."""
+    identity = {"params": dict(task.params), "seed": task.seed, "torch": str(torch.__version__)}
+    return SavedState(storage, task.job.trial_id(task.index), identity, every_s)
+
+
+def _epochs(
+    task: TrialTask, images: Images, data: Selection, facts: dict[str, Any], record: Record,
+    state: dict[str, Any] | None, saved: SavedState | None, clock: Clock,
+) -> Generator[Progress, None, str]:  # fmt: skip
+    """Trains from `state`, or from the start, keeping `record`; returns the status of the row."""
+    job, bars = task.job, dict(task.bars)
+    detector = build(job, dict(task.params), task.seed, images, data.pixels.device)
+    facts["params"] = dataclasses.asdict(detector.hparams)
+    if state is not None:
+        detector.load_state_dict(state["detector"])
+
+    def current() -> dict[str, Any]:
+        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(record), "wall_s": clock.wall_s()}}
+
+    for epoch in training(detector, data, job, record.batch, task.seed, done=record.epochs):
+        record.add(epoch)
+        record.curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
+        best = search.best_so_far(record.curve)
+        if best is not None and best < bars.get(epoch.number, -1.0):
+            return PRUNED
+        try:
+            if saved:
+                saved.offer(current)
+            yield Progress(epoch.number, record.curve[-1])
+        except GeneratorExit:
+            if saved:
+                saved.save(current)
+            raise
+    return COMPLETED
 
 
 def crashed(task: TrialTask, error: str) -> TrialRow:
@@ -110,14 +184,21 @@ def build(job: Job, params: dict[str, Any], seed: int, images: Images, device: t
     return model(model.HParams(**params), (channels, height, width), device)
 
 
-def training(detector: Detector, data: Selection, job: Job, seed: int, **resumed: int) -> Iterator[fit.Epoch]:
+def is_out_of_memory(exception: Exception) -> bool:
+    """On a GPU, or in torch's allocator on CPU."""
+    return isinstance(exception, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(exception)
+
+
+def training(
+    detector: Detector, data: Selection, job: Job, batch: int, seed: int, **resumed: int
+) -> Iterator[fit.Epoch]:
     """The training of a trial, or of a refit; `resumed` are `done`, `rank` and `world` of fit.fit."""
     return fit.fit(
         detector,
         data.pixels,
         data.train,
         epochs=job.epochs,
-        batch=job.batch,
+        batch=batch,
         seed=seed,
         steps_per_epoch=job.steps_per_epoch,
         **resumed,

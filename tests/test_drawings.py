@@ -1,9 +1,12 @@
 """What the figures show: read back from matplotlib's own objects, not from pixels."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from orchestrator import drawings
 from orchestrator.rows import MISTAKE
@@ -101,6 +104,13 @@ def test_names_are_not_math():
     assert label.get_text() == "$x^2$ \\frac" and not label.get_parse_math()
 
 
+def test_names_are_one_line_that_only_shows_and_is_not_too_long():
+    name = "a\nb\x1b[31m" + "c" * 99
+    figure = by_category(line("_own\n", 0.6, name))
+    (label,), (model,) = figure.axes[0].get_xticklabels(), figure.legends[0].texts
+    assert label.get_text() == r"a\nb\x1b[31mccccccccccc…" and model.get_text() == r"_own\n"
+
+
 # -- figure 10
 
 
@@ -178,3 +188,20 @@ def test_ground_truth_has_a_column_where_any_is_known(job, make_picture):
     known = make_picture(job, "b", "crack", mask=make_picture(job).image)
     assert "ground truth" not in texts(drawings.reconstructions({"one": [make_picture(job)]}, "t", "c"))
     assert "ground truth" in texts(drawings.reconstructions({"one": [make_picture(job), known]}, "t", "c"))
+
+
+def test_the_names_in_figure_9_only_show(job, make_picture):
+    figure = drawings.reconstructions({"m\x1b": [make_picture(job, defect="de\nf")]}, "t\x1b", "c\x1b\nd")
+    assert {r"m\x1b", r"de\nf", r"t\x1b", "c\\x1b\nd"} <= set(texts(figure))
+
+
+def bitmap() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, format="BMP")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", bitmap()])
+def test_bytes_that_are_no_png_are_said_to_be_none(job, make_picture, content):
+    figure = drawings.reconstructions({"one": [make_picture(job, image=content)]}, "title", "caption")
+    assert texts(figure).count("no PNG") == 1 and pictures(figure) == 2

@@ -1,8 +1,11 @@
 """From Parquet rows alone to files: which figures, from which rows, under which names."""
 
+import dataclasses
 import warnings
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -11,7 +14,7 @@ from orchestrator.errors import InputError
 from orchestrator.figures import Wanted
 from orchestrator.plan import Category
 from orchestrator.results import Output
-from orchestrator.rows import FAILED
+from orchestrator.rows import FAILED, JobRow, arrow_schema
 
 
 @pytest.fixture
@@ -151,7 +154,7 @@ def test_a_filter_leaves_the_rest_out(output, leave, tmp_path):
 # -- names
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b", "$x_1^{2}$", "名", "a" * 60, "<b>&"])
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "$x_1^{2}$", "名", "a" * 60, "<b>&", "_a_", "a\x1b\n\0\u202eb"])
 def test_categories_of_any_name_stay_inside_the_folder(output, leave, tmp_path, name):
     leave(category=name, dataset="folder")
     before = set(tmp_path.rglob("*"))
@@ -166,6 +169,16 @@ def test_categories_whose_safe_names_are_equal_do_not_overwrite_one_another(outp
     leave(category="a/b")
     draw(output, tmp_path)
     assert stems(tmp_path) == ["figure_8", "figure_9_a_b", "figure_9_a_b_2"]
+
+
+def test_rows_of_others_may_have_names_that_no_file_can_have(output, leave, tmp_path):
+    leave()
+    row = dataclasses.replace(output.jobs()[0], category="a" * 999, model="_" + "ä" * 999, job_id="../" * 99)
+    table = pa.Table.from_pylist([dataclasses.asdict(row)], schema=arrow_schema(JobRow))
+    pq.write_table(table, output.path("leaderboard", "other.parquet"))
+    lines = draw(output, tmp_path / "to")
+    assert stems(tmp_path / "to") == ["figure_8", "figure_9_bottle"]
+    assert any(line.startswith(f"figure_9_{'a' * 191}: no pictures") for line in lines)
 
 
 # -- mistakes

@@ -1,8 +1,10 @@
 """Rows -> rankings: what is ranked beside what, what a failure looks like, and SQL that can only read the rows."""
 
+import csv
 import io
 import itertools
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ import pytest
 
 from orchestrator import leaderboard, refit
 from orchestrator.errors import InputError
-from orchestrator.rows import FAILED, arrow_schema
+from orchestrator.results import Output
+from orchestrator.row_files import to_table
+from orchestrator.rows import FAILED, JobRow, arrow_schema
 
 A, B, C = "sa_skip_ganomaly", "skip_ganomaly", "mean_image"
 
@@ -307,6 +311,37 @@ def test_markdown_is_a_table_of_what_a_person_compares(row):
     assert (second["rank"], second["test_auc"], second["status"]) == ("-", "-", "failed")
 
 
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nb", "\r", "a\nb", 'a"b,c', " a ", "=1+1", "\x1b[31m", "ä\u202e|"])
+def test_csv_gives_back_the_very_name(row, name):
+    text = leaderboard.render(leaderboard.jobs(frame(row(A, name), row(B, name))), "csv")
+    assert [line["category"] for line in csv.DictReader(io.StringIO(text, newline=""))] == [name, name]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("metal_nut", "metal_nut"),
+        ("größe 2 (neu) - 50 %", "größe 2 (neu) - 50 %"),
+        ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
+        ("[x](javascript:y)", r"\[x\](javascript:y)"),
+        ("![x](y)", r"!\[x\](y)"),
+        ("`a` *b* ~~c~~", r"\`a\` \*b\* \~\~c\~\~"),
+        ("_a_b __c__", r"\_a_b \_\_c\_\_"),
+        ("a\\|b|", r"a\\\|b\|"),
+        ("a\r\n| b |\x1b", r"a\\r\\n\| b \|\\x1b"),
+    ],
+)
+def test_markdown_shows_a_name_as_it_is_written(row, name, cell):
+    *_, line = leaderboard.render(leaderboard.jobs(frame(row(A, name))), "markdown").splitlines()
+    assert line.startswith(f"| 1 | {cell} | {A} | 0.900 |")
+
+
+def test_a_caption_has_no_line_but_its_own(row):
+    rows = frame(row(A, job={"protocol": "paper"}, device="cpu\n\x1b[31m")).assign(dataset="a\nb")
+    text = leaderboard.caption(rows)
+    assert len(text.split("\n")) == 2 and "\x1b" not in text and r"a\nb" in text
+
+
 def test_what_is_the_same_in_every_line_is_left_to_the_caption(row):
     lines = leaderboard.for_reading(leaderboard.jobs(frame(row(A), row(B))))
     assert not {"protocol", "size_px", "selection_split", "seeds", "status"} & set(lines.columns)
@@ -326,9 +361,13 @@ def test_the_caption_warns_of_figures_chosen_on_the_test_part(row):
 
 
 @pytest.fixture
-def tables(row) -> dict[str, pa.Table]:
-    rows = [row(A, auc=0.9), row(A, "cable", 0.7), row(B, auc=0.6)]
-    return {"leaderboard": pa.Table.from_pylist([vars(r) for r in rows], schema=arrow_schema(type(rows[0])))}
+def tables(row, tmp_path) -> Callable[[str], list]:
+    """The sources of an output of three jobs, one of them in a merged file."""
+    output = Output(str(tmp_path / "rows"))
+    output.write_job(row(A, "cable", 0.7))
+    output.write_merged("leaderboard", to_table(JobRow, [row(A, auc=0.9), row(A, "cable", 0.1)]))
+    output.write_job(row(B, auc=0.6))
+    return output.sources
 
 
 def test_sql_groups_the_rows(tables):
@@ -342,6 +381,28 @@ def test_sql_groups_the_rows(tables):
 def test_what_a_query_asks_for_is_shown_as_it_is(tables):
     lines = leaderboard.query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
     assert list(leaderboard.for_reading(lines).columns) == ["model", "test_auc_low", "test_auc_high"]
+
+
+def test_only_the_tables_that_a_query_names_are_read(tables):
+    asked = []
+    lines = leaderboard.query("SELECT count(*) AS n FROM Trials", lambda kind: asked.append(kind) or tables(kind))
+    assert lines.n.tolist() == [0] and asked == ["trials"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "lines"),
+    [
+        ("DESCRIBE leaderboard", len(arrow_schema(JobRow))),
+        ("SHOW TABLES", 3),
+        ("SUMMARIZE SELECT model FROM leaderboard", 1),
+        ("EXPLAIN SELECT model FROM leaderboard", 1),
+        ("WITH best AS (SELECT max(test_auc) FROM leaderboard) FROM best;", 1),
+        ("SELECT path FROM leaderboard JOIN trials USING (job_id) JOIN scores USING (job_id)", 0),
+        ("SELECT trial_id, curve[1] FROM trials WHERE category = 'bottle' AND index < 3", 0),
+    ],
+)
+def test_whatever_only_reads_is_answered(sql, lines, tables):
+    assert len(leaderboard.query(sql, tables)) == lines
 
 
 def refused(sql: str, tables) -> str:
@@ -367,11 +428,49 @@ def refused(sql: str, tables) -> str:
         "SELECT 1; COPY leaderboard TO '{file}'",
         "INSTALL httpfs",
         "SELECT getenv('HOME')",
+        "COPY leaderboard FROM '/etc/passwd'",
+        "EXPLAIN ANALYZE COPY leaderboard TO '{file}'",
+        "SELECT * FROM read_parquet('{rows}/**/*.parquet')",
+        "SELECT * FROM parquet_metadata('{rows}/**/*.parquet')",
+        "SELECT * FROM '{rows}/leaderboard/*.parquet'",
+        "SELECT * FROM query($$COPY leaderboard TO '{file}'$$)",
+        "LOAD httpfs",
+        "PRAGMA database_list",
+        "PRAGMA threads = 1",
+        "RESET enable_external_access",
+        "CALL enable_logging()",
+        "USE memory",
     ],
 )
-def test_sql_reaches_no_file(sql, tables, tmp_path):
-    refused(sql.format(file=tmp_path / "leak"), tables)
-    assert list(tmp_path.iterdir()) == []
+def test_sql_reaches_no_file(sql, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(sql.format(file=tmp_path / "leak", rows=tmp_path / "rows"), tables)
+    assert list(tmp_path.iterdir()) == [tmp_path / "rows"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE mine AS SELECT * FROM leaderboard",
+        "CREATE VIEW mine AS SELECT 1",
+        "EXPLAIN ANALYZE CREATE TABLE mine AS SELECT 1",
+        "CREATE MACRO mine() AS 1",
+        "INSERT INTO leaderboard SELECT * FROM leaderboard",
+        "WITH new AS (INSERT INTO leaderboard SELECT * FROM leaderboard RETURNING *) SELECT * FROM new",
+        "UPDATE leaderboard SET test_auc = 1",
+        "DELETE FROM leaderboard",
+        "DROP VIEW leaderboard",
+        "ALTER TABLE leaderboard ADD COLUMN mine INTEGER",
+        "SELECT 1; SELECT 2",
+        "COMMIT; CREATE TABLE mine AS SELECT 1",
+        "BEGIN",
+        "PREPARE mine AS SELECT 1",
+        "VACUUM",
+    ],
+)
+def test_sql_changes_nothing(sql, tables):
+    refused(sql, tables)
+    assert len(leaderboard.query("FROM leaderboard", tables)) == 3
 
 
 @pytest.mark.parametrize(
@@ -381,9 +480,12 @@ def test_sql_reaches_no_file(sql, tables, tmp_path):
         ("SELECT * FROM leaderbord", "leaderbord"),
         ("SELECT test_acu FROM leaderboard", "test_acu"),
         ("SELECT * FROM sql", "sql"),  # a variable of ours is no table
+        ("SELECT * FROM rows_of_a_test", "rows_of_a_test"),
+        ("SELECT 1; DROP VIEW leaderboard", "SELECT and DROP; one SELECT is expected"),
         (" ", "SELECT * FROM leaderboard"),
         ("-- nothing", "SELECT * FROM leaderboard"),
     ],
 )
 def test_bad_sql_is_one_line_with_the_reason(sql, named, tables):
+    rows_of_a_test = pd.DataFrame({"n": [1]})  # noqa: F841
     assert named in refused(sql, tables)

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from orchestrator import progress
+from orchestrator.claims import Claims
 from orchestrator.progress import Progress, duration
 from orchestrator.refit import Refitted
 from orchestrator.results import Output
@@ -22,7 +23,7 @@ class Terminal(io.StringIO):
 def sweep(tmp_path, make_job) -> Sweep:
     """Two jobs of two trials, [bottle] and cable; a name in brackets would be taken for markup by rich."""
     sweep = Sweep([make_job("[bottle]", trials=2), make_job("cable", trials=2)], Output(str(tmp_path)))
-    sweep.begin(1, float("inf"))
+    sweep.begin(Claims(sweep.output))
     return sweep
 
 
@@ -116,6 +117,24 @@ def test_under_ci_and_on_a_dumb_terminal_lines_are_plain(name, value, sweep, run
     with Progress(sweep, screen, slots=1):
         run(sweep)
     assert "\x1b[2K" not in screen.getvalue() and "done    [bottle]" in screen.getvalue()
+
+
+@pytest.mark.parametrize("screen", [io.StringIO(), Terminal()])
+def test_names_and_errors_are_lines_that_only_show(tmp_path, make_job, run, screen, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", -1.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    sweep = Sweep([make_job("a\x1b]0;t\r\nb :bomb:", trials=2)], Output(str(tmp_path)))
+    sweep.begin(Claims(sweep.output))
+    with Progress(sweep, screen, slots=1) as shown:
+        shown.changed()
+        if shown.live:
+            shown.live.refresh()
+        run(sweep)
+        shown.say("ValueError: \x1b]0;")
+    text = screen.getvalue()
+    assert r"done    a\x1b]0;t\r\nb :bomb: / " in text and r"ValueError: \x1b]0;" in text
+    assert "\x1b]" not in text and "t\r" not in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""A refit is its winner again; it resumes exactly; its threshold is validation's, its figures the test part's."""
+"""A refit is its winner again; it goes on exactly; its threshold is validation's, its figures the test part's."""
 
+import dataclasses
 import io
 import json
 
@@ -13,6 +14,7 @@ from orchestrator import fit, metrics, plan, refit, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
+from orchestrator.storage import Storage
 
 CPU = torch.device("cpu")
 
@@ -37,7 +39,7 @@ def winner(job, images):
 
 @pytest.fixture(scope="module")
 def refitted(job, images, winner):
-    return finish(refit.refit(refit.refit_task(job, [winner]), images, CPU, 0.0))
+    return refit.refit(refit.refit_task(job, [winner]), images, CPU, 0.0)
 
 
 def test_it_is_the_winner_again_up_to_its_best_epoch(winner, refitted):
@@ -75,19 +77,47 @@ def test_the_threshold_comes_from_validation_alone(job, images, refitted):
     assert result.row.threshold == metrics.best_f1_threshold(data.val_labels, scores)
 
 
-def test_it_goes_on_from_a_checkpoint_to_the_very_same_weights(job, images, winner, refitted):
-    task = refit.RefitTask(job, winner, 1, 0, refit.refit_task(job, [winner]).seed)
+class Killed(Exception):
+    """What ends a training in the middle of a test."""
+
+
+def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, refitted, tmp_path):
     if winner.best_epoch < 2:
         pytest.skip("the best epoch is the first: nothing to resume")
-    run = refit.refit(task, images, CPU, 0.0)
-    epochs, detector = next(run)
-    state = refit.resume_state(detector, epochs)
-    run.close()
-    result, detector = finish(refit.refit(task, images, CPU, 0.0, resume=state))
+    task = refit.refit_task(job, [winner])
+    trained = []
+
+    def dies_in_its_second_epoch(detector):
+        trained.append(detector)
+        if len(trained) == 2:
+            raise Killed
+
+    saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
+    with pytest.raises(Killed):
+        refit.refit(task, images, CPU, 0.0, saved, on_epoch=dies_in_its_second_epoch)
+    again = []
+    result, detector = refit.refit(task, images, CPU, 0.0, saved, on_epoch=again.append)
+    assert len(again) == winner.best_epoch - 1, "the first epoch is not trained again"
     for name, network in refitted[1].networks().items():
         for key, tensor in network.state_dict().items():
             assert torch.equal(tensor, detector.networks()[name].state_dict()[key]), (name, key)
     assert [score.score for score in result.scores] == [score.score for score in refitted[0].scores]
+    assert result.row.steps == refitted[0].row.steps
+
+
+def test_it_does_not_go_on_from_the_state_of_another_winner(job, images, winner, refitted, tmp_path):
+    other = refit.refit_task(job, [dataclasses.replace(winner, trial_id=job.trial_id(7), index=7)])
+    refit.refit(other, images, CPU, 0.0, refit.saved_state(Storage(str(tmp_path)), other, every_s=0.0))
+    task = refit.refit_task(job, [winner])
+    saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
+    assert saved.load(CPU) is None
+
+
+def test_it_keeps_the_batch_of_a_winner_that_ran_out_of_memory(job, images, winner):
+    halved = dataclasses.replace(winner, batch=20, best_epoch=1, note="out of memory with batch 40: trained with 20")
+    result, _ = refit.refit(refit.refit_task(job, [halved]), images, CPU, 0.0)
+    assert (result.row.batch, result.row.note) == (20, halved.note)
+    assert result.row.images_per_s * result.row.train_s == pytest.approx(4 * 20)
 
 
 def test_its_checkpoint_rebuilds_the_detector_without_pickle(job, images, refitted):

@@ -4,14 +4,18 @@ import dataclasses
 import json
 import math
 import threading
+from collections.abc import Callable
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import FileSelector
 
-from orchestrator import results
-from orchestrator.errors import InputError
+from orchestrator import leaderboard, results
+from orchestrator.cli import main
+from orchestrator.errors import InputError, RunError
 from orchestrator.results import Output
+from orchestrator.row_files import to_table
 from orchestrator.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
 
 
@@ -105,10 +109,119 @@ def test_a_column_that_a_file_is_too_old_to_have_is_empty(output, without, make_
     assert output.trials() == [dataclasses.replace(old, steps=None, train_s=None), new]
 
 
-def test_a_file_without_what_every_row_must_have_is_refused(output, without):
+# -- what is no file of rows
+
+
+def test_a_file_without_what_every_row_must_have_is_skipped_and_named(output, without):
     without("job_id")
-    with pytest.raises(ValueError, match="job_id"):
+    assert output.trials() == []
+    assert output.skipped == {path: "no column job_id" for path in files(output)}
+
+
+@pytest.fixture
+def beside(output, make_job, make_trial) -> Callable[[bytes], tuple[str, list[TrialRow]]]:
+    """Leaves a file beside a good one; returns its path and the rows that there are."""
+
+    def write(content: bytes) -> tuple[str, list[TrialRow]]:
+        row = make_trial(make_job(), 0, [0.5])
+        output.write_trial(row)
+        path = f"trials/{'/'.join(results.partition(row.dataset, row.category, row.model))}/foreign.parquet"
+        output.write(content, path)
+        return path, [row]
+
+    return write
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def broken(name: str, row: TrialRow) -> bytes:
+    """Content that is not a file of trial rows, each for another reason."""
+    good = to_table(TrialRow, [row])
+    whole = parquet(good)
+    place = good.schema.get_field_index("seed")
+    return {
+        "nothing": b"",
+        "text": b"job_id,seed\n",
+        "a footer cut off": whole[:-20],
+        "a beginning cut off": whole[2000:],
+        "pages overwritten": whole[:4] + b"\xff" * (len(whole) // 2) + whole[4 + len(whole) // 2 :],
+        "foreign columns": parquet(pa.table({"n": [1]})),
+        "a wrong type": parquet(good.set_column(place, "seed", pa.array(["zero"]))),
+        "empty cells": parquet(good.set_column(place, "seed", pa.array([None], pa.int64()))),
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nothing", "size is 0 bytes"),
+        ("text", "footer"),
+        ("a footer cut off", "footer"),
+        ("a beginning cut off", ""),
+        ("pages overwritten", ""),
+        ("foreign columns", "no column experiment"),
+        ("a wrong type", "column seed is string, int64 is expected"),
+        ("empty cells", "seed"),
+    ],
+)
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_an_unreadable_or_foreign_file_is_skipped_and_named_in_one_line(
+    name, why, is_merged, beside, output, make_job, make_trial
+):
+    content = broken(name, make_trial(make_job("cable"), 0, [0.5]))
+    path, rows = beside(content)
+    if is_merged:
+        output.delete(path)
+        path = "trials/merged-0.parquet"
+        output.write(content, path)
+    assert output.trials() == rows and list(output.skipped) == [path]
+    assert why in output.skipped[path] and "\n" not in output.skipped[path]
+
+
+def test_a_folder_that_is_called_like_a_file_is_skipped_with_all_that_it_holds(output, make_job, make_trial):
+    row = make_trial(make_job(), 0, [0.5])
+    output.write_trial(row)
+    output.write(parquet(to_table(TrialRow, [make_trial(make_job("cable"), 0, [0.5])])), "trials/x.parquet/0.parquet")
+    assert output.trials() == [row]
+    assert output.skipped == {"trials/x.parquet": "a folder; a Parquet file is expected"}
+
+
+def test_a_query_skips_and_names_the_same_files(output, make_job, make_job_row):
+    output.write_job(make_job_row(make_job()))
+    output.write(b"torn", "leaderboard/merged-0.parquet")
+    (table,) = output.sources("leaderboard")
+    assert table.num_rows == 1 and list(output.skipped) == ["leaderboard/merged-0.parquet"]
+
+
+def test_a_fault_of_the_storage_is_no_fault_of_a_file(tmp_path, make_job, make_trial):
+    """It must not look as if there were no rows: they would all be trained again."""
+
+    class Failing(Output):
+        def read(self, *parts):
+            raise OSError(5, "Input/output error")
+
+    Output(str(tmp_path)).write_trial(make_trial(make_job(), 0, [0.5]))
+    output = Failing(str(tmp_path))
+    with pytest.raises(RunError, match="Input/output error, while reading trials/"):
         output.trials()
+    assert output.skipped == {}
+
+
+@pytest.mark.parametrize(
+    "command", [["leaderboard"], ["leaderboard", "--sql", "FROM leaderboard"], ["leaderboard", "--paper"], ["figures"]]
+)
+def test_every_command_names_each_skipped_file_once_after_its_result(command, tmp_path, make_job, make_job_row, capsys):
+    output = Output(str(tmp_path))
+    output.write_job(make_job_row(make_job()))
+    output.write(b"torn", "leaderboard/dataset=x/torn\x1b.parquet")
+    assert main([*command, "--output", str(tmp_path)]) == 0
+    shown, named = capsys.readouterr()
+    assert shown and len(named.splitlines()) == 1
+    assert named.startswith("defectsweep: skipped leaderboard/dataset=x/torn\\x1b.parquet: Parquet")
 
 
 # -- identity
@@ -126,13 +239,60 @@ def test_a_row_written_again_replaces_the_first(output, make_job, make_trial, ma
     assert len(files(output)) == 3
 
 
-def test_an_id_that_lies_in_two_files_is_read_once(output, make_job, make_trial):
-    """As after a merge of small files that was cut short."""
-    row = make_trial(make_job(), 0, [0.5])
-    output.write_trial(row)
-    (path,) = files(output)
-    output.fs.copy_file(output.path(path), output.path(path.replace(row.trial_id, "merged")))
-    assert output.trials() == [row]
+@pytest.fixture
+def three_levels(output, make_job, make_trial) -> list[TrialRow]:
+    """A trial's own row, the one in its job's file, and the one in a merged file, as after merges that were cut short;
+    beside each lies a row that is in no other."""
+    job = make_job()
+    own, in_job, merged = (make_trial(job, 0, [value]) for value in (0.3, 0.2, 0.1))
+    others = [make_trial(job, 1, [0.9]), make_trial(job, 2, [0.9]), make_trial(job, 3, [0.9])]
+    output.write_merged("trials", to_table(TrialRow, [merged, others[2]]))
+    place = results.partition(job.category.dataset, job.category.name, job.model)
+    output.write_table(to_table(TrialRow, [in_job, others[1]]), "trials", *place, f"{job.id}.parquet")
+    output.write_trial(own)
+    output.write_trial(others[0])
+    return [own, *others]
+
+
+def test_of_a_row_in_files_of_several_levels_the_own_file_counts_then_the_jobs(output, three_levels):
+    assert output.trials() == three_levels
+    own = three_levels[0]
+    (path,) = (path for path in files(output) if path.endswith(f"{own.trial_id}.parquet"))
+    output.delete(path)
+    assert [row.val_auc for row in output.trials()] == [0.2, 0.9, 0.9, 0.9]
+    (path,) = (path for path in files(output) if path.endswith(f"{own.job_id}.parquet"))
+    output.delete(path)
+    assert [row.val_auc for row in output.trials() if row.index == 0] == [0.1]
+
+
+def test_of_two_merged_files_the_newer_counts(tmp_path, make_job, make_trial):
+    output = Output(str(tmp_path))
+    for value in (0.1, 0.2, 0.3, 0.4):
+        output.write_merged("trials", to_table(TrialRow, [make_trial(make_job(), 0, [value])]))
+        assert [row.val_auc for row in output.trials()] == [value]
+
+
+def test_a_query_counts_the_same_rows(output, three_levels):
+    sql = "SELECT index, val_auc FROM trials WHERE val_auc > 0 ORDER BY index"
+    expected = [(row.index, row.val_auc) for row in three_levels]
+    assert list(leaderboard.query(sql, output.sources).itertuples(index=False, name=None)) == expected
+    output.write_merged("trials", output.table("trials"))  # a second one, as beside a compaction
+    assert list(leaderboard.query(sql, output.sources).itertuples(index=False, name=None)) == expected
+
+
+def test_a_job_whose_scores_lie_in_two_files_has_those_of_one(output, make_job, make_job_row):
+    job = make_job()
+    output.write_merged("scores", to_table(ScoreRow, [score_row(job, path) for path in ("a", "b", "c")]))
+    output.write_scores(make_job_row(job), [score_row(job, "b", score=0.5)])
+    assert output.table("scores").select(["path", "score"]).to_pylist() == [{"path": "b", "score": 0.5}]
+
+
+def test_a_query_goes_on_when_its_merged_file_is_compacted_away(tmp_path, make_job, make_job_row):
+    output = Output(str(tmp_path))
+    path = output.write_merged("leaderboard", to_table(JobRow, [make_job_row(make_job())]))
+    sources = output.sources("leaderboard")
+    output.delete(path)
+    assert leaderboard.query("SELECT count(*) AS n FROM leaderboard", lambda kind: sources).n.tolist() == [1]
 
 
 def test_files_lie_where_the_design_says(output, make_job, make_trial, make_job_row):

@@ -67,6 +67,13 @@ def test_a_narrow_terminal_gets_fewer_columns_rather_than_broken_words(output, c
     assert A in first.split() and len(header) <= width
 
 
+def test_a_name_in_colons_is_no_picture(tmp_path, capsys, make_job, make_job_row):
+    output = Output(str(tmp_path))
+    output.write_job(make_job_row(make_job(":bomb: [bold]x[/]")))
+    screens.leaderboard(output)
+    assert ":bomb: [bold]x[/]" in capsys.readouterr().out
+
+
 # -- beside the paper
 
 

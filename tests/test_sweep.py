@@ -1,7 +1,13 @@
 """A sweep is its rows: built again on what lies on disk, it does what is left, and nothing twice."""
 
+import time
+
 import pytest
 
+from orchestrator import plan
+from orchestrator import sweep as sweep_module
+from orchestrator.claims import Claims
+from orchestrator.errors import InputError
 from orchestrator.plan import Job
 from orchestrator.refit import Refitted
 from orchestrator.results import Output
@@ -18,12 +24,14 @@ def output(tmp_path) -> Output:
 
 @pytest.fixture
 def begin(output):
-    """A sweep of these jobs on what the output holds, ready to go."""
+    """A sweep of these jobs on what the output holds, ready to go. Earlier ones have ended, but for a `rival`."""
 
-    def build(*jobs: Job, parallel_trials: int = 1, time_budget_s: float = FOREVER, on_change=lambda: None) -> Sweep:
+    def build(*jobs: Job, time_budget_s: float = FOREVER, on_change=lambda: None, rival: bool = False, **how) -> Sweep:
+        if not rival:
+            output.delete_folder("claims")
         sweep = Sweep(jobs, output)
         sweep.on_change = on_change
-        sweep.begin(parallel_trials, time_budget_s)
+        sweep.begin(Claims(output), deadline=time.monotonic() + time_budget_s, **how)
         return sweep
 
     return build
@@ -93,7 +101,7 @@ def test_an_interrupted_sweep_leaves_the_same_trials_as_one_that_was_not(begin, 
     for _ in range(8):
         search(begin(job), limit=1)
     whole = Sweep([job], Output(str(tmp_path / "whole")))
-    whole.begin(1, FOREVER)
+    whole.begin(Claims(whole.output))
     search(whole)
     assert output.trials() == whole.output.trials()
 
@@ -209,7 +217,7 @@ def test_out_of_time_a_refit_still_waits_for_the_trial_under_way(begin, search, 
     sweep = begin(job)
     search(sweep, limit=1)
     task = sweep.next_trial()
-    sweep.begin(1, -1)
+    sweep.deadline = time.monotonic()
     assert sweep.next_refit() is None
     sweep.record(task, make_trial(job, 1, [0.9]))
     assert sweep.next_refit()[1].winner.index == 1
@@ -241,3 +249,127 @@ def test_other_jobs_rows_in_the_output_are_none_of_its_business(begin, search, r
     refit(other)
     sweep = begin(make_job(trials=1))
     assert sweep.job_rows == {} and sweep.resumed_trials == 0 and sweep.skipped == 0
+
+
+# -- out of time
+
+
+def test_time_is_kept_for_the_refits_of_what_was_found(begin, output, make_job, make_trial):
+    """A refit takes its winner's time to its best epoch, after the backend's start; no trial starts that it needs."""
+    job = make_job(trials=9)
+    sweep = begin(job, time_budget_s=1000.0, refit_start_s=20.0)
+    task = sweep.next_trial()
+    sweep.record(task, make_trial(job, 0, [0.5, 0.7, 0.6, 0.6], wall_s=400.0))  # best after half of it
+    assert not sweep.out_of_time(), "2 x 220 s of 1000 s"
+    sweep.deadline -= 500.0
+    assert not sweep.out_of_time()
+    sweep.deadline -= 100.0
+    assert sweep.out_of_time() and sweep.next_trial() is None and sweep.next_refit() is not None
+
+
+def test_several_slots_refit_at_once(begin, make_job, make_trial):
+    jobs = [make_job(name, trials=9) for name in "abcd"]
+    sweep = begin(*jobs, time_budget_s=205.0, slots=4)
+    for job in jobs:
+        sweep.record(plan.trial_task(job, 0, {}, 1), make_trial(job, 0, [0.5], wall_s=100.0))
+    assert not sweep.out_of_time(), "all four at once, and at most as much again"
+    sweep.slots = 1
+    assert sweep.out_of_time()
+
+
+def test_a_trial_stopped_by_the_clock_leaves_no_row_and_is_the_next_runs_first(begin, output, make_job):
+    job = make_job(trials=3)
+    sweep = begin(job)
+    sweep.abandon(sweep.next_trial())
+    assert output.trials() == [] and sweep.running[job.id] == set()
+    assert begin(job).next_trial().index == 0
+
+
+# -- several sweeps on one output
+
+
+def test_a_job_that_another_sweep_holds_is_left_to_it(begin, search, make_job):
+    mine, shared = make_job(trials=2), make_job("cable", trials=2)
+    first = begin(shared)
+    assert search(first, limit=1) == [0]
+    second = begin(mine, shared, rival=True)
+    assert search(second) == [0, 1], "its own alone"
+    assert list(second.elsewhere) == [shared.id] and "another sweep, process" in second.elsewhere[shared.id]
+    assert second.all_handed_out() and second.waits_for_others() and not second.is_over()
+
+
+def test_what_another_sweep_finished_is_not_done_again(begin, search, refit, make_job, monkeypatch):
+    monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
+    job = make_job(trials=2)
+    first, second = begin(job), begin(job, rival=True)
+    search(first)
+    assert search(second) == [] and second.waits_for_others()
+    refit(first)
+    second.claims.look()
+    assert search(second) == [] and refit(second) == []
+    assert second.is_over() and second.closed_elsewhere == {job.id} and not second.waits_for_others()
+    assert second.job_rows[job.id] == first.job_rows[job.id]
+
+
+def test_a_dead_sweeps_job_is_taken_over_where_it_stood(begin, search, refit, output, make_job, monkeypatch):
+    monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
+    job = make_job(trials=5)
+    first, second = begin(job), begin(job, rival=True)
+    search(first, limit=3)
+    assert search(second) == []
+    output.delete("claims", first.claims.name)
+    second.claims.look()
+    assert search(second) == [3, 4], "the rows of the first are read again"
+    assert refit(second) == [4] and second.closed_elsewhere == set()
+
+
+def test_a_sweep_that_slept_through_its_lease_starts_nothing_more_of_that_job(begin, search, make_job, monkeypatch):
+    monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
+    job = make_job(trials=5)
+    first = begin(job)
+    task = first.next_trial()
+    second = begin(job)  # the first one's claim has gone
+    assert search(second, limit=1) == [0]
+    first.claims.mine[job.id] = second.claims.mine[job.id] + 1
+    first.claims.look()
+    assert first.next_trial() is None and list(first.elsewhere) == [job.id]
+    assert task.index == 0 and search(second) == [1, 2, 3, 4]
+
+
+def test_two_sweeps_that_both_train_a_job_leave_each_row_once(begin, search, refit, output, make_job):
+    job = make_job(trials=3)
+    first = begin(job)
+    search(first, limit=1)
+    second = begin(job)  # it knows nothing of the first
+    assert search(second) == [1, 2] and refit(second) == [2]
+    assert search(first) == [1, 2] and refit(first) == [2]
+    assert [row.index for row in output.trials()] == [0, 1, 2] and len(output.jobs()) == 1
+    assert output.table("scores").num_rows == 1
+
+
+def test_work_that_another_sweep_is_doing_cannot_be_forgotten(begin, search, output, make_job):
+    job = make_job(trials=2)
+    search(begin(job), limit=1)
+    fresh = Sweep([job], output, fresh=True)
+    with pytest.raises(InputError, match="--fresh: .* is being trained by another sweep, process"):
+        fresh.begin(Claims(output))
+    assert len(output.trials()) == 1
+
+
+def test_an_ended_jobs_trials_lie_in_one_file(begin, search, refit, output, make_job):
+    job = make_job(trials=4)
+    sweep = begin(job)
+    search(sweep)
+    assert len(output.files("trials")) == 4
+    refit(sweep)
+    assert [info.base_name for info in output.files("trials")] == [f"{job.id}.parquet"]
+    assert [row.index for row in output.trials()] == [0, 1, 2, 3]
+
+
+def test_the_state_of_a_trial_goes_when_its_row_comes(begin, output, make_job, make_trial):
+    job = make_job(trials=2)
+    sweep = begin(job)
+    task = sweep.next_trial()
+    output.write(b"state", "resume", f"{job.trial_id(0)}.pt")
+    sweep.record(task, make_trial(job, 0, [0.5]))
+    assert output.files("resume") == []

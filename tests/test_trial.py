@@ -9,10 +9,13 @@ import torch
 
 from datasets.images import load
 from datasets.split import split
-from orchestrator import plan, trial
+from model.catalog import MODELS
+from orchestrator import fit, plan, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
+from orchestrator.rows import MEASURED
+from orchestrator.storage import Storage
 
 CPU = torch.device("cpu")
 
@@ -23,7 +26,7 @@ def images():
 
 
 def job(model: str = "mean_image", **settings) -> plan.Job:
-    experiment = Experiment(model=(model,), category=("fabric",), size_px=32, **settings)
+    experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": 32, **settings})
     return plan.jobs(experiment, survey(experiment, None), 1)[0]
 
 
@@ -138,3 +141,104 @@ def test_a_model_that_refuses_its_parameters_is_a_row_with_its_reason(images):
     of = job("sa_skip_ganomaly", epochs=2)
     row = finish(trial.train(task(of, params=(("lr", 0.0),)), images, CPU, 0.0))
     assert row.status == "failed" and "lr" in row.error and row.curve == []
+
+
+# -- out of memory
+
+
+@pytest.fixture
+def hungry(monkeypatch):
+    """Makes mean_image want more memory than any machine has for a batch of more than `most` images."""
+
+    def install(most: int) -> None:
+        class Hungry(MODELS["mean_image"]):
+            def step(self, images, progress):
+                if len(images) > most:
+                    torch.empty(2**60)
+                return super().step(images, progress)
+
+        monkeypatch.setitem(MODELS, "mean_image", Hungry)
+
+    return install
+
+
+def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_says_so(images, hungry):
+    hungry(most=8)
+    row = finish(trial.train(task(job(epochs=2, batch=16)), images, CPU, 0.0))
+    assert (row.status, row.error, row.epochs) == ("completed", None, 2)
+    assert (row.batch, row.note) == (8, "out of memory with batch 16: trained with 8")
+    assert row.steps == 2 * fit.epoch_steps(row.train_images, 8, None)
+
+
+@pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
+def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried):
+    hungry(most=0)
+    row = finish(trial.train(task(job(epochs=2, batch=batch)), images, CPU, 0.0))
+    assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
+    assert "can't allocate memory" in row.error
+
+
+def test_any_other_failure_is_not_tried_again(images, monkeypatch):
+    calls = []
+
+    class Broken(MODELS["mean_image"]):
+        def step(self, images, progress):
+            calls.append(len(images))
+            raise ValueError("no such layer")
+
+    monkeypatch.setitem(MODELS, "mean_image", Broken)
+    row = finish(trial.train(task(job(epochs=2)), images, CPU, 0.0))
+    assert row.status == "failed" and row.error.startswith("ValueError: no such layer (test_trial.py:")
+    assert len(calls) == 1 and row.note is None
+
+
+# -- cut short
+
+
+def pieces(of: plan.TrialTask, images, storage, epochs_each: int, every_s: float = 0.0):
+    """Trains a trial in pieces, each by a run that knows nothing of the one before but what lies in the storage."""
+    while True:
+        run = trial.train(of, images, CPU, 0.0, trial.saved_state(storage, of, every_s))
+        try:
+            seen = [next(run).epoch for _ in range(epochs_each)]
+        except StopIteration as end:
+            return end.value
+        run.close()
+        assert seen[0] <= of.job.epochs
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_trial_cut_short_after_every_epoch_leaves_the_row_of_one_that_was_not(model, images, tmp_path):
+    few, of = small(images, 8), task(job(model, epochs=3, batch=4))
+    if model == "anogan":
+        of = dataclasses.replace(of, params=(*of.params, ("latent_steps", 2)))
+    whole = finish(trial.train(of, few, CPU, 0.0))
+    row = pieces(of, few, Storage(str(tmp_path)), epochs_each=1)
+    assert {k: v for k, v in dataclasses.asdict(row).items() if k not in MEASURED} == {
+        k: v for k, v in dataclasses.asdict(whole).items() if k not in MEASURED
+    }
+    assert row.status == "completed" and row.wall_s > row.train_s > 0
+
+
+def test_a_trial_that_dies_goes_on_from_the_state_it_saved_last(images, tmp_path):
+    storage, few, of = Storage(str(tmp_path)), small(images, 8), task(job("skip_ganomaly", epochs=4))
+    run = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    assert [next(run).epoch, next(run).epoch] == [1, 2]
+    run = None  # noqa: F841 - closed, as by the clock
+    again = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    assert next(again).epoch == 3
+
+
+def test_a_trial_stopped_at_its_bar_is_not_taken_up_behind_it(images, tmp_path):
+    of = task(job(epochs=4), bars=((2, 1.1),))
+    row = pieces(of, images, Storage(str(tmp_path)), epochs_each=1)
+    assert (row.status, row.epochs) == ("pruned", 2)
+
+
+def test_another_suggestion_of_the_same_index_starts_from_the_beginning(images, tmp_path):
+    storage, few, of = Storage(str(tmp_path)), small(images, 8), task(job("skip_ganomaly", epochs=3))
+    run = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    next(run)
+    run.close()
+    other = dataclasses.replace(of, params=tuple({**dict(of.params), "lr": 1e-5}.items()))
+    assert next(trial.train(other, few, CPU, 0.0, trial.saved_state(storage, other, 0.0))).epoch == 1

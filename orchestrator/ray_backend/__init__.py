@@ -1,8 +1,8 @@
 """The sweep on a Ray cluster: the only package that imports Ray.
 
 cluster.py joins or starts one; search.py runs the trials under one Tuner; refits.py runs the winners under Ray Train;
-backend.py is the flow. The images of each category lie once in the object store, and every worker of a node reads them
-in place.
+watchdog.py ends a run whose cluster has died; backend.py is the flow. The images of each category lie once in the
+object store, and every worker of a node reads them in place.
 """
 
 import os
@@ -15,6 +15,7 @@ ENVIRONMENT = {  # read by Ray when it is imported
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # rows are the state; Tune's own is not used
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

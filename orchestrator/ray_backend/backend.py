@@ -14,32 +14,36 @@ from orchestrator.plan import Category
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import run_trials
+from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep import Sweep
+
+WAIT_S = 0.5
+REFIT_START_S = 20.0  # until Ray Train's processes are there, on two cores
 
 
 class RayBackend:
     """A connected cluster."""
 
+    refit_start_s = REFIT_START_S
+
     def __init__(self, execution: Execution, screen: TextIO):
-        self.screen = screen
+        self.screen, self.execution = screen, execution
         self.resources = cluster.resources(execution)
         self.slots = self.resources.slots
-        self.max_failures = execution.max_failures
 
     def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
-        """Runs every trial and refit of `sweep`. Raises KeyboardInterrupt when the user ends it early."""
+        """Runs every trial and refit of `sweep`."""
         stored = {category: ray.put(decoded) for category, decoded in images.items()}
-        refits = Refits(sweep, stored, self.resources, self.max_failures)
-        try:
+        refits = Refits(sweep, stored, self.resources, self.execution)
+        while True:
             refits.start_ready()
             if not sweep.all_handed_out():
-                run_trials(sweep, stored, self.resources, self.max_failures, refits)
-                if any(sweep.running.values()):
-                    raise KeyboardInterrupt  # Tune returns quietly after Ctrl-C
-            refits.start_ready()
-            refits.finish()
-        finally:
-            refits.drop()
+                run_trials(sweep, stored, self.resources, self.execution, refits)
+            elif refits.open or sweep.waits_for_others():
+                refits.record_done(wait_s=WAIT_S)
+                sweep.on_change()
+            else:
+                return
 
 
 @contextlib.contextmanager
@@ -48,7 +52,8 @@ def session(execution: Execution, log: Path) -> Iterator[RayBackend]:
     with cluster.talk_goes_to(log) as screen:
         cluster.connect(execution)
         try:
-            yield RayBackend(execution, screen)
+            with watched(screen):
+                yield RayBackend(execution, screen)
         finally:
             ray.shutdown()
 

@@ -1,6 +1,7 @@
 """Joining or starting a Ray cluster, what it offers, and where its own talk goes."""
 
 import contextlib
+import logging
 import math
 import os
 import socket
@@ -43,12 +44,12 @@ def connect(execution: Execution) -> None:
     address = execution.address or os.environ.get("RAY_ADDRESS")
     if address in (None, "auto"):
         address = read_ray_address() or address
-    if address == "local" or (address is None) or (execution.address is None and not _answers(address)):
+    if address == "local" or (address is None) or (execution.address is None and not answers(address)):
         with contextlib.chdir(CHECKOUT):
             ray.init(address="local", include_dashboard=False, **talk)
         return
     cure = "Start one by 'ray start --head', or leave --address out."
-    if not _answers(address):
+    if not answers(address):
         raise InputError(f"--address {execution.address}: no Ray cluster answers at {address}. {cure}")
     try:
         with contextlib.chdir(CHECKOUT):
@@ -82,8 +83,8 @@ def resources(execution: Execution) -> Resources:
 
 @contextlib.contextmanager
 def talk_goes_to(log: Path) -> Iterator[TextIO]:
-    """Sends all that this process and its libraries write to stdout and stderr to `log`; yields a stream that still
-    reaches the screen."""
+    """Sends all that this process and its libraries write to stdout and stderr to `log`, and the sweep's own diary;
+    yields a stream that still reaches the screen."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -91,10 +92,16 @@ def talk_goes_to(log: Path) -> Iterator[TextIO]:
     with open(log, "ab") as file:
         for descriptor in kept:
             os.dup2(file.fileno(), descriptor)
+    diary = logging.getLogger("defectsweep")
+    pen = logging.StreamHandler()
+    pen.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    diary.addHandler(pen)
+    diary.setLevel(logging.INFO)
     try:
         with os.fdopen(os.dup(kept[1]), "w", buffering=1) as screen:
             yield screen
     finally:
+        diary.removeHandler(pen)
         sys.stdout.flush()
         sys.stderr.flush()
         for descriptor, screen in kept.items():
@@ -124,7 +131,7 @@ def _devices_fit(per_trial: float, gpus: float) -> float:
     return gpus * math.floor(1 / per_trial + 1e-9) if per_trial < 1 else gpus / per_trial
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
     """Whether anything listens there. Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:

@@ -7,7 +7,7 @@ one `step` is one epoch.
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import ray
@@ -17,15 +17,19 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator import trial
+from orchestrator.config import Execution
 from orchestrator.plan import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.rows import TrialRow, from_json, to_json
+from orchestrator.storage import Storage
 from orchestrator.sweep import Sweep
 
 
 class WarmTrial(tune.Trainable):
-    """One epoch a step. A finished trial's row travels in its last result."""
+    """One epoch a step. A finished trial's row travels in its last result; one that is stopped saves its state."""
+
+    epochs: Generator | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(config["cpus"])
@@ -33,8 +37,10 @@ class WarmTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        images = ray.get(new_config["images"])
-        self.epochs = trial.train(new_config["task"], images, self.device, new_config["gpus"])
+        self.cleanup()
+        images, task = ray.get(new_config["images"]), new_config["task"]
+        saved = trial.saved_state(Storage(new_config["output"]), task, new_config["checkpoint_s"])
+        self.epochs = trial.train(task, images, self.device, new_config["gpus"], saved)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -44,6 +50,10 @@ class WarmTrial(tune.Trainable):
             return {"row": to_json(end.value), "done": True}
         return {"epoch": progress.epoch, "val_auc": progress.val_auc}
 
+    def cleanup(self) -> None:
+        if self.epochs is not None:
+            self.epochs.close()
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         return None
 
@@ -51,9 +61,13 @@ class WarmTrial(tune.Trainable):
 class RowSearcher(Searcher):
     """Speaks for every job of the sweep at once, and starts the refit of each job whose search has ended."""
 
-    def __init__(self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, refits: Refits):
+    def __init__(
+        self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution,
+        refits: Refits,
+    ):  # fmt: skip
         super().__init__()
         self.sweep, self.images, self.resources, self.refits = sweep, images, resources, refits
+        self.checkpoint_s = execution.checkpoint_minutes * 60
         self.tasks: dict[str, TrialTask] = {}
         self.is_waiting = False  # asked for a trial, and there was none ready
 
@@ -70,6 +84,8 @@ class RowSearcher(Searcher):
             "images": self.images[task.job.category],
             "cpus": int(self.resources.cpus),
             "gpus": self.resources.gpus,
+            "output": self.sweep.output.uri(),
+            "checkpoint_s": self.checkpoint_s,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -78,7 +94,9 @@ class RowSearcher(Searcher):
         if result and "row" in result:
             self.sweep.record(task, from_json(TrialRow, result["row"]))
         elif error:
-            self.sweep.record(task, trial.crashed(task, "the trial's worker died"))
+            self.sweep.record(task, trial.crashed(task, "the trial's worker died, each time it was started"))
+        else:
+            self.sweep.abandon(task)
         self.refits.start_ready()
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -94,12 +112,17 @@ class RowSearcher(Searcher):
         return {}  # Tune pickles it for a restore that is not used: the rows are the state
 
 
-class ReleaseIdleWorkers(FIFOScheduler):
-    """Lets idle warm workers go, and with them their slots, while a refit waits for one and no trial is ready."""
+class SweepScheduler(FIFOScheduler):
+    """Stops trials when the time is up, and lets idle warm workers go, and with them their slots, while a refit waits
+    for one and no trial is ready."""
 
     def __init__(self, searcher: RowSearcher, refits: Refits):
         super().__init__()
-        self.searcher, self.refits = searcher, refits
+        self.searcher, self.refits, self.sweep = searcher, refits, searcher.sweep
+
+    def on_trial_result(self, tune_controller, trial, result: dict[str, Any]) -> str:
+        self.sweep.on_change()
+        return self.STOP if self.sweep.out_of_time() and not result.get("done") else self.CONTINUE
 
     def choose_trial_to_run(self, tune_controller):
         chosen = super().choose_trial_to_run(tune_controller)
@@ -113,17 +136,17 @@ class ReleaseIdleWorkers(FIFOScheduler):
 
 
 def run_trials(
-    sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, max_failures: int, refits: Refits
+    sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
 ) -> None:
-    """Runs every trial of the sweep that is still to run. Returns early, without an error, when the user interrupts."""
+    """Runs every trial of the sweep that is still to run."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.slots)  # at its default, 1, a second slot may never start
-    searcher = RowSearcher(sweep, images, resources, refits)
+    searcher = RowSearcher(sweep, images, resources, execution, refits)
     with tempfile.TemporaryDirectory(prefix="defectsweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             tune.with_resources(WarmTrial, tune.PlacementGroupFactory([resources.bundle()])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=ReleaseIdleWorkers(searcher, refits),
+                scheduler=SweepScheduler(searcher, refits),
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -131,7 +154,7 @@ def run_trials(
                 name="search",
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=max_failures),
+                failure_config=tune.FailureConfig(max_failures=execution.max_failures),
             ),
         )
         tuner.fit()

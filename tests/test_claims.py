@@ -1,0 +1,118 @@
+"""Claims: a job is with one living sweep at a time; a dead one's jobs are free at once, or when its lease ends."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator import claims
+from orchestrator.claims import BEAT_S, LEASE_S, Claims, held_jobs
+from orchestrator.storage import Storage
+
+
+@pytest.fixture
+def storage(tmp_path) -> Storage:
+    return Storage(str(tmp_path)).create()
+
+
+def files(storage: Storage) -> list[str]:
+    return [info.base_name for info in storage.files("claims")]
+
+
+def age(storage: Storage, claim: Claims, seconds: float) -> None:
+    """Makes a claim look as if it was last renewed that long ago."""
+    path = storage.path("claims", claim.name)
+    written = os.stat(path).st_mtime - seconds
+    os.utime(path, (written, written))
+
+
+def on_another_machine(claim: Claims) -> Claims:
+    """As if the sweep ran elsewhere: nothing is known of its process."""
+    claim.owner = claims.Owner("elsewhere", 7, "another machine", "1")
+    return claim
+
+
+def test_a_job_is_with_the_first_that_takes_it(storage):
+    first, second = Claims(storage), Claims(storage)
+    assert first.take("a") and not second.take("a") and second.take("b") and not first.take("b")
+    assert first.take("a"), "it has it already"
+    assert str(second.others["a"][2]) == f"process {os.getpid()} on {first.owner.host}"
+
+
+def test_a_job_let_go_is_free(storage):
+    first, second = Claims(storage), Claims(storage)
+    first.take("a")
+    first.drop("a")
+    assert second.take("a")
+
+
+def test_a_sweep_that_ends_leaves_no_claim(storage):
+    with Claims(storage) as first:
+        first.take("a")
+        assert held_jobs(storage) == {"a"}
+    assert files(storage) == [] and held_jobs(storage) == set()
+
+
+def test_a_sweep_elsewhere_that_is_not_renewed_loses_its_jobs_when_the_lease_ends(storage):
+    first, second = on_another_machine(Claims(storage)), Claims(storage)
+    first.take("a")
+    age(storage, first, LEASE_S - 5)
+    assert not second.take("a")
+    age(storage, first, LEASE_S + 5)
+    assert second.take("a") and files(storage) == [second.name]
+
+
+def test_a_lease_outlives_a_few_beats_that_fail():
+    assert LEASE_S >= 5 * BEAT_S
+
+
+def test_a_killed_process_of_this_machine_is_known_at_once(storage):
+    code = f"""
+import os, signal
+from orchestrator.claims import Claims
+from orchestrator.storage import Storage
+assert Claims(Storage({storage.root!r})).take("a")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=os.getcwd()).returncode == -9
+    assert len(files(storage)) == 1
+    assert Claims(storage).take("a")
+
+
+def test_another_process_with_the_same_number_is_not_taken_for_it(storage):
+    """Numbers of processes come again."""
+    first = Claims(storage)
+    first.owner = claims.Owner(first.owner.host, os.getpid(), first.owner.machine, "1")
+    first.take("a")
+    assert first.owner.is_gone() and Claims(storage).take("a")
+
+
+def test_of_two_that_hold_a_job_after_a_long_pause_the_later_claim_gives_way(storage):
+    first, second = on_another_machine(Claims(storage)), on_another_machine(Claims(storage))
+    first.take("a")
+    age(storage, first, LEASE_S + 5)
+    assert second.take("a")
+    first.look()  # it wakes up
+    second.look()
+    assert "a" in first.mine and "a" not in second.mine and "a" in second.others
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"jobs": 3}', b'{"jobs": {"a": "soon"}, "pid": 1}'])
+def test_a_file_that_is_no_claim_holds_nothing(storage, content):
+    storage.write(content, "claims", "x.json")
+    assert Claims(storage).take("a")
+
+
+def test_while_it_lasts_its_claim_is_renewed(storage, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT_S", 0.01)
+    with Claims(storage) as first:
+        first.take("a")
+        for _ in range(500):
+            age(storage, first, 3600)
+            first.over.wait(0.02)
+            if first.storage.fs.get_file_info(storage.path("claims", first.name)).mtime.timestamp() > 3600:
+                break
+        assert "a" in json.loads(storage.read("claims", first.name))["jobs"]
+        assert not Claims(storage).take("a")
