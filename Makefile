@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint bench install clean
+.PHONY: demo test lint bench chaos install clean
 .SILENT:
 
 demo: install
@@ -18,6 +18,9 @@ lint: $(VENV)/.installed-test
 
 bench: install
 	$(BIN)/python benchmarks/sweep_efficiency.py
+
+chaos: install
+	$(BIN)/python benchmarks/chaos.py
 
 install: $(VENV)/.installed
 

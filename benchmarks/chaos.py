@@ -23,7 +23,7 @@ retrained s  at most: the age of what the victim was training, since its start (
          saved state; of a worker, which may have had any, that of the oldest under way
 recovery s   from the kill to the next row on disk
 
-python benchmarks/chaos.py [--kills 50] [--seed 0]
+python benchmarks/chaos.py [--kills 50] [--trials 9] [--seed 0]
 """
 
 import argparse
@@ -51,7 +51,7 @@ from orchestrator.rows import MEASURED, ROW_TYPES
 CHECKOUT = Path(__file__).resolve().parent.parent
 VICTIMS = ("driver", "trial", "refit", "raylet", "own raylet", "GCS")
 ENDING = ("driver", "own raylet", "GCS")  # the run ends with them
-IMAGES, TRIALS, EPOCHS, SIZE_PX = (16, 24), 9, 6, 32
+IMAGES, EPOCHS, SIZE_PX = (16, 24), 6, 32
 WORKER_NODES = 2
 CHECKPOINT_S = 2.0
 GAP_S = (2.0, 12.0)  # between the last event and the next kill
@@ -77,7 +77,9 @@ def main() -> int:
         draw_categories(data)
         start = time.monotonic()
         undisturbed = Path(folder, "undisturbed")
-        subprocess.run(command(data, undisturbed, "--backend", "local"), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            command(data, undisturbed, arguments.trials, "--backend", "local"), check=True, stdout=subprocess.DEVNULL
+        )
         expected = visible(undisturbed).rows
         print(f"undisturbed: {len(expected)} rows, {time.monotonic() - start:.0f} s on one process", flush=True)
         wrong = 0
@@ -86,7 +88,7 @@ def main() -> int:
             rounds += 1
             output = Path(folder, f"round-{rounds}")
             start, before = time.monotonic(), len(kills)
-            Disturbed(data, output, rng, kills, arguments.kills).run()
+            Disturbed(data, output, rng, kills, arguments).run()
             found = visible(output)
             differ = {key for key in expected.keys() | found.rows.keys() if expected.get(key) != found.rows.get(key)}
             wrong += len(differ) + found.doubled + len(found.torn)
@@ -106,8 +108,8 @@ def main() -> int:
 class Disturbed:
     """One sweep from an empty folder to its end, killed on the way."""
 
-    def __init__(self, data: Path, output: Path, rng: random.Random, kills: list[Kill], most: int):
-        self.data, self.output, self.rng, self.kills, self.most = data, output, rng, kills, most
+    def __init__(self, data: Path, output: Path, rng: random.Random, kills: list[Kill], arguments: argparse.Namespace):
+        self.data, self.output, self.rng, self.kills, self.arguments = data, output, rng, kills, arguments
         self.log, self.cluster, self.kills_then = Path(f"{output}.log"), None, -1
 
     def run(self) -> None:
@@ -116,7 +118,7 @@ class Disturbed:
             while self.driver.poll() != 0:
                 if self.driver.poll() is not None:
                     self.launch()
-                elif len(self.kills) >= self.most:
+                elif len(self.kills) >= self.arguments.kills:
                     self.driver.wait()
                 elif self.pause():
                     self.kill()
@@ -135,7 +137,9 @@ class Disturbed:
         where = ["--address", self.cluster.address, "--shared-output"]
         self.launched_at = time.time()
         with open(self.log, "ab") as log:
-            self.driver = subprocess.Popen(command(self.data, self.output, *where), stdout=log, stderr=log)
+            self.driver = subprocess.Popen(
+                command(self.data, self.output, self.arguments.trials, *where), stdout=log, stderr=log
+            )
 
     def pause(self) -> bool:
         """Lets the run go on for a random while; whether it still does, and is training."""
@@ -241,11 +245,11 @@ def visible(output: Path) -> Visible:
     return Visible(rows, doubled, list(place.skipped))
 
 
-def command(data: Path, output: Path, *more: str) -> list[str]:
+def command(data: Path, output: Path, trials: int, *more: str) -> list[str]:
     return [
         sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder", "--data-root", str(data),
         "--model", "sa_skip_ganomaly", "--model", "mean_image", "--size-px", str(SIZE_PX), "--epochs", str(EPOCHS),
-        "--trials", str(TRIALS), "--parallel-trials", "2", "--max-failures", "50",
+        "--trials", str(trials), "--parallel-trials", "2", "--max-failures", "50",
         "--checkpoint-minutes", str(CHECKPOINT_S / 60), "--output", str(output), *more,
     ]  # fmt: skip
 
@@ -311,6 +315,7 @@ def table(kills: list[Kill]) -> str:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, metavar="N", help="(default: 50)")
+    parser.add_argument("--trials", type=int, default=9, metavar="N", help="of each job (default: 9)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the schedule (default: 0)")
     return parser.parse_args()
 

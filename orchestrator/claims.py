@@ -18,8 +18,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from orchestrator.errors import RunError
-from orchestrator.storage import Storage
+from orchestrator.errors import RunError, printable
+from orchestrator.storage import Storage, reason
 
 BEAT_S, LEASE_S = 10.0, 60.0
 FOLDER = "claims"
@@ -37,7 +37,7 @@ class Owner:
     started: str
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
+        return printable(f"process {self.pid} on {self.host}")
 
     def is_gone(self) -> bool:
         """Whether it is known to have ended: only a process of this machine can be."""
@@ -122,7 +122,7 @@ class Claims:
             try:
                 self.look()
             except (RunError, OSError) as error:
-                log.warning("the claims cannot be renewed: %s", error)
+                log.warning("the claims cannot be renewed (%s)", reason(error.__cause__ or error))
 
 
 def held_jobs(storage: Storage) -> set[str]:

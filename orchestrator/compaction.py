@@ -9,8 +9,6 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator
 
-from pyarrow.fs import FileSelector
-
 from orchestrator.results import Output, partition
 from orchestrator.row_files import JOB, MERGED, OWN, RowFile, each_once, in_order, to_table
 from orchestrator.rows import TrialRow
@@ -86,8 +84,8 @@ def _is_last_word(path: str, merged: Collection[RowFile], before: list[RowFile],
 def _remove_leftovers(output: Output) -> int:
     """Removes files that were never finished; returns how many there were."""
     oldest = time.time() - LEFTOVER_S
-    found = output.fs.get_file_info(FileSelector(output.base, recursive=True, allow_not_found=True))
-    leftovers = [i for i in found if i.is_file and LEFTOVER.fullmatch(i.base_name) and i.mtime.timestamp() < oldest]
+    files = [info for info in output.listing() if info.is_file and LEFTOVER.fullmatch(info.base_name)]
+    leftovers = [info for info in files if info.mtime.timestamp() < oldest]
     for info in leftovers:
         output.delete(info.path.removeprefix(output.base).lstrip("/"))
     return len(leftovers)

@@ -69,11 +69,11 @@ class LocalBackend:
             except StopIteration as end:
                 sweep.record(task, end.value)
                 return
+            sweep.on_change()
             if sweep.out_of_time():
                 epochs.close()
                 sweep.abandon(task)
                 return
-            sweep.on_change()
 
     def _refit_ready(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
         while found := sweep.next_refit():

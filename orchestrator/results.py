@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import quote, unquote
@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.dataset import Dataset
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileType
 
 from orchestrator import row_files
 from orchestrator.row_files import MERGED, UNIT, RowFile, each_once, in_order, to_table
 from orchestrator.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow
 from orchestrator.storage import Storage, reason
 
+RESUME = "resume"  # folder of the states of trainings under way
 GROUP_ROWS = 1 << 17  # of merged files: what is not asked for is passed over in steps of this
 REMOTE_READERS = 32  # at a time: a store takes tens of milliseconds to answer
 UNREADABLE = (pa.ArrowException, ValueError, OSError)  # what reading a file that holds no rows of ours ends in
@@ -89,7 +90,10 @@ class Output(Storage):
     def delete_job(self, dataset: str, category: str, model: str, job_id: str) -> None:
         """Removes everything that one job has left (`--fresh`)."""
         self.delete_folder("checkpoints", job_id)
-        for info in self.fs.get_file_info(FileSelector(self.path("ray", "train"), allow_not_found=True)):
+        for info in self.files(RESUME):
+            if info.base_name.startswith(job_id):
+                self.delete(RESUME, info.base_name)
+        for info in self.listing("ray", "train", recursive=False):
             if info.base_name.startswith(job_id):
                 self.fs.delete_dir(info.path)
         place = partition(dataset, category, model)
@@ -117,13 +121,17 @@ class Output(Storage):
 
     # -- reading
 
-    def trials(self, *place: str) -> list[TrialRow]:
-        """All trials, or those of one (dataset, category, model)."""
-        return [TrialRow(**values) for values in self.table("trials", *partition(*place)).to_pylist()]
+    def trials(self, *place: str, of: Collection[str] | None = None) -> list[TrialRow]:
+        """All trials, or those of one (dataset, category, model), or those `of` some jobs by their ids."""
+        return [TrialRow(**values) for values in self._of("trials", place, of).to_pylist()]
 
-    def jobs(self, *place: str) -> list[JobRow]:
-        """All finished jobs, or those of one (dataset, category, model)."""
-        return [JobRow(**values) for values in self.table("leaderboard", *partition(*place)).to_pylist()]
+    def jobs(self, *place: str, of: Collection[str] | None = None) -> list[JobRow]:
+        """The same of finished jobs."""
+        return [JobRow(**values) for values in self._of("leaderboard", place, of).to_pylist()]
+
+    def _of(self, kind: str, place: tuple[str, ...], job_ids: Collection[str] | None) -> pa.Table:
+        rows = self.table(kind, *partition(*place))
+        return rows if job_ids is None else rows.filter(pc.field("job_id").isin(pa.array(list(job_ids), pa.string())))
 
     def table(self, kind: str, *folders: str) -> pa.Table:
         """All rows of `kind`, or those below its `partition` folders, as one Arrow table: each once.
@@ -182,13 +190,13 @@ class Output(Storage):
 
     def is_there(self, file: RowFile) -> bool:
         """Whether a file is as it was when it was listed."""
-        info = self.fs.get_file_info(self.path(file.path))
+        info = self.info(file.path)
         return info.is_file and (info.size, info.mtime_ns or 0) == (file.size, file.mtime_ns)
 
     def _list(self, kind: str, folders: tuple[str, ...]) -> list[RowFile]:
-        infos = self.fs.get_file_info(FileSelector(self.path(kind, *folders), recursive=True, allow_not_found=True))
+        infos = self.listing(kind, *folders)
         if folders:
-            infos += self.fs.get_file_info(FileSelector(self.path(kind), allow_not_found=True))
+            infos += self.listing(kind, recursive=False)
         files = []
         for info in infos:
             path = info.path.removeprefix(self.base).lstrip("/")

@@ -84,6 +84,7 @@ def read(source: pa.NativeFile, kind: str, wanted: list[tuple]) -> pa.Table:
         rows = pq.read_table(source, columns=names, filters=wanted, partitioning=None)
     else:
         rows = file.read(names, use_threads=file.num_row_groups > 1)
+    rows.validate(full=True)  # no text that is not UTF-8
     if rows.schema.equals(schema):
         return rows.replace_schema_metadata(None)
     return pa.concat_tables([schema.empty_table(), rows], promote_options="default").select(schema.names).cast(schema)

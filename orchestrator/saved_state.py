@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from orchestrator.errors import RunError, printable
-from orchestrator.storage import Storage
+from orchestrator.results import RESUME
+from orchestrator.storage import Storage, reason
 
-FOLDER = "resume"
 MOST_SHARE = 0.02  # of the time, spent in saving
 log = logging.getLogger("defectsweep")
 
@@ -32,7 +32,7 @@ class SavedState:
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The last state saved; None where there is none, it is torn, or it belongs to another run."""
         try:
-            content = self.storage.read(FOLDER, self.name)
+            content = self.storage.read(RESUME, self.name)
             if content is None:
                 return None
             saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
@@ -56,12 +56,12 @@ class SavedState:
         buffer = io.BytesIO()
         torch.save({"identity": self.identity, "state": state()}, buffer)
         try:
-            self.storage.write(buffer.getvalue(), FOLDER, self.name)
+            self.storage.write(buffer.getvalue(), RESUME, self.name)
         except RunError as error:
-            log.warning("%s was not saved: %s", self.name, error)
+            log.warning("%s was not saved (%s)", self.name, reason(error.__cause__ or error))
         self.saved_at = self.offered_at = time.monotonic()
         self.cost_s = self.saved_at - start
 
     def clear(self) -> None:
         """The run is over."""
-        self.storage.delete(FOLDER, self.name)
+        self.storage.delete(RESUME, self.name)

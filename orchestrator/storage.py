@@ -6,31 +6,40 @@ killed. Names that begin with a dot are files in the making, and are never read.
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-import pyarrow.fs
-from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
+import pyarrow as pa
+from pyarrow.fs import (
+    AwsStandardS3RetryStrategy,
+    FileInfo,
+    FileSelector,
+    FileSystem,
+    FileType,
+    GcsFileSystem,
+    LocalFileSystem,
+    S3FileSystem,
+)
 
 from orchestrator.errors import InputError, RunError
 
+S3_ATTEMPTS = 5  # at a request, which take some ten seconds where nothing listens, and a minute where nothing answers
+GS_PATIENCE = timedelta(minutes=1)
+
 
 class Storage:
-    """Files below `root`, named by the parts of their path. Raises InputError where a URI is of no known kind.
+    """Files below `root`, named by the parts of their path. Raises InputError where there can be no such place.
 
-    Whatever then cannot be written raises RunError: the run must end, and what is written stays.
+    Whatever then cannot be written or read raises RunError: the run must end, and what is written stays.
     """
 
     def __init__(self, root: str):
         self.root = root
-        if "://" in root:
-            try:
-                self.fs, self.base = FileSystem.from_uri(root)
-            except (ValueError, NotImplementedError, OSError) as error:
-                raise InputError(f"--output {root}: {reason(error)}. A path, s3:// or gs:// is expected.") from None
-        else:
-            self.fs, self.base = LocalFileSystem(), str(Path(root).expanduser().absolute())
+        self.fs, self.base = _open(root)
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
     def create(self):
@@ -63,18 +72,29 @@ class Storage:
             self._write(self.path(*parts), data)
 
     def read(self, *parts: str) -> bytes | None:
-        """A file's content; None where there is no such file."""
+        """A file's content; None where there is no such file. Raises PermissionError where that file alone is closed
+        to us."""
         try:
-            with self.fs.open_input_stream(self.path(*parts), compression=None) as stream:
-                return stream.read()
+            with self._saying(f"reading {'/'.join(parts)}", besides=(FileNotFoundError, PermissionError)):
+                with self.fs.open_input_stream(self.path(*parts), compression=None) as stream:
+                    return stream.read()
         except FileNotFoundError:
             return None
 
     def files(self, *parts: str) -> list[FileInfo]:
         """Every file in or below a folder, in the order of their paths; none where there is no such folder."""
-        found = self.fs.get_file_info(FileSelector(self.path(*parts), recursive=True, allow_not_found=True))
-        whole = (info for info in found if info.is_file and not info.base_name.startswith("."))
+        whole = (info for info in self.listing(*parts) if info.is_file and not info.base_name.startswith("."))
         return sorted(whole, key=lambda info: info.path)
+
+    def listing(self, *parts: str, recursive: bool = True) -> list[FileInfo]:
+        """All that there is below a folder, files in the making too; nothing where there is no such folder."""
+        with self._saying(f"listing {'/'.join(parts) or 'it'}"):
+            return self.fs.get_file_info(FileSelector(self.path(*parts), recursive=recursive, allow_not_found=True))
+
+    def info(self, *parts: str) -> FileInfo:
+        """What there is under a name, if anything."""
+        with self._saying(f"looking for {'/'.join(parts)}"):
+            return self.fs.get_file_info(self.path(*parts))
 
     def delete(self, *parts: str) -> None:
         """Removes a file, if it is there."""
@@ -82,17 +102,18 @@ class Storage:
             self.fs.delete_file(self.path(*parts))
 
     def delete_folder(self, *parts: str) -> None:
-        with self._saying(f"removing {'/'.join(parts)}"):
-            if self.fs.get_file_info(self.path(*parts)).type == FileType.Directory:
+        if self.info(*parts).type == FileType.Directory:
+            with self._saying(f"removing {'/'.join(parts)}"):
                 self.fs.delete_dir(self.path(*parts))
 
     def _write(self, path: str, data: bytes) -> None:
         folder, name = path.rsplit("/", 1)
         if not self.is_local:
-            if not isinstance(self.fs, pyarrow.fs.S3FileSystem):  # whose folders are but names
+            content = pa.py_buffer(data)  # an error after the file is open would leave an empty one
+            if not isinstance(self.fs, S3FileSystem):  # whose folders are but names
                 self.fs.create_dir(folder, recursive=True)
             with self.fs.open_output_stream(path) as stream:
-                stream.write(data)
+                stream.write(content)
             return
         Path(folder).mkdir(parents=True, exist_ok=True)
         aside = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
@@ -103,16 +124,18 @@ class Storage:
                 os.fsync(file.fileno())
             os.replace(aside, path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
             raise
         _sync_folder(folder)
 
     @contextlib.contextmanager
-    def _saying(self, deed: str) -> Iterator[None]:
-        """Makes a fault of the storage one line that says what was being done."""
+    def _saying(self, deed: str, besides: tuple[type[OSError], ...] = (FileNotFoundError,)) -> Iterator[None]:
+        """Makes a fault of the storage, `besides` those that its caller answers, one line that says what was being
+        done."""
         try:
             yield
-        except FileNotFoundError:
+        except besides:
             raise
         except OSError as error:
             raise RunError(
@@ -123,7 +146,42 @@ class Storage:
 
 def reason(error: Exception) -> str:
     """An error of the storage in a few words."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+    text = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return re.sub(r"^When .*?: AWS Error | \(Request ID: \w+\)", "", text)
+
+
+def _open(root: str) -> tuple[FileSystem, str]:
+    """The file system of a root, and the path of the root in it."""
+    try:
+        if "://" in root:
+            fs, base = FileSystem.from_uri(root)
+        else:
+            fs, base = LocalFileSystem(), str(Path(root).expanduser().absolute())
+        if not root.strip() or not base:
+            raise ValueError("names no place")
+        if "\0" in base:
+            raise ValueError("has a zero byte in it")
+        base.encode()
+    except (ValueError, NotImplementedError, RuntimeError, OSError) as error:
+        why = "is not UTF-8" if isinstance(error, UnicodeEncodeError) else reason(error).rstrip(".")
+        raise InputError(f"--output {root!r}: {why}. A path, s3:// or gs:// is expected.") from None
+    return _steady(fs), base
+
+
+def _steady(fs: FileSystem) -> FileSystem:
+    """The same, that gives a store up after a minute; its S3 puts a small file in one request instead of three."""
+    if isinstance(fs, S3FileSystem):
+        retries = AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
+        return S3FileSystem(**{**_options(fs), "retry_strategy": retries, "allow_delayed_open": True})
+    if isinstance(fs, GcsFileSystem):
+        return GcsFileSystem(**{**_options(fs), "retry_time_limit": GS_PATIENCE})
+    return fs
+
+
+def _options(fs: FileSystem) -> dict[str, Any]:
+    """What it was made with, as it would be pickled."""
+    _, (options,) = fs.__reduce__()
+    return options
 
 
 def _sync_folder(folder: str) -> None:

@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from orchestrator import compaction, plan, refit, saved_state, search
+from orchestrator import compaction, plan, refit, search
 from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
 from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import Output
+from orchestrator.results import RESUME, Output
 from orchestrator.rows import COMPLETED, FAILED, JobRow, TrialRow
 
 log = logging.getLogger("defectsweep")
@@ -33,13 +33,13 @@ class Sweep:
         self.deadline, self.is_out_of_time = float("inf"), False
         self.looked_at = time.monotonic()
         known = set() if fresh else {job.id for job in jobs}
-        self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs() if row.job_id in known}
+        self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs(of=known)}
         self.todo = [job for job in jobs if not plan.finished(job, self.job_rows.get(job.id))]
         self.skipped = len(self.jobs) - len(self.todo)
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
         self.running: dict[str, set[int]] = {job.id: set() for job in self.todo}
-        for row in output.trials():
-            if row.job_id in known & self.rows.keys() and self._counts(row):
+        for row in output.trials(of=known & self.rows.keys()):
+            if self._counts(row):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()
@@ -82,16 +82,17 @@ class Sweep:
     def record(self, task: TrialTask, row: TrialRow) -> None:
         """A trial has ended: its row is on disk before anyone is told."""
         self.output.write_trial(row)
-        self.output.delete(saved_state.FOLDER, f"{row.trial_id}.pt")
+        self.output.delete(RESUME, f"{row.trial_id}.pt")
         self.rows[task.job.id][task.index] = row
         self.running[task.job.id].discard(task.index)
         log.info("trial %s ends: %s", row.trial_id, row.error or row.status)
         self.on_change()
 
     def abandon(self, task: TrialTask) -> None:
-        """A trial was stopped by the clock: it leaves no row, and a later run goes on with it."""
+        """A trial has ended without a row, by the clock or by its worker's death: it will be started again, in this run
+        or in a later one, from its saved state."""
         self.running[task.job.id].discard(task.index)
-        log.info("trial %s is left for a later run", task.job.trial_id(task.index))
+        log.info("trial %s ends without a row", task.job.trial_id(task.index))
 
     def all_handed_out(self) -> bool:
         """Whether no trial will be started unless another sweep lets one of its jobs go."""
@@ -144,7 +145,7 @@ class Sweep:
 
     def _close(self, row: JobRow) -> None:
         self.output.write_job(row)
-        self.output.delete(saved_state.FOLDER, f"{row.job_id}-refit.pt")
+        self.output.delete(RESUME, f"{row.job_id}-refit.pt")
         rows = self.rows[row.job_id].values()
         compaction.merge_job(self.output, row.dataset, row.category, row.model, row.job_id, rows)
         self.job_rows[row.job_id] = row
@@ -168,12 +169,10 @@ class Sweep:
             self.on_change()
             return False
         place = (job.category.dataset, job.category.name, job.model)
-        row = next((row for row in self.output.jobs(*place) if row.job_id == job.id), None)
-        if row is not None:
-            self.job_rows[job.id] = row
-        rows = [row for row in self.output.trials(*place) if row.job_id == job.id and self._counts(row)]
-        self.rows[job.id] = {row.index: row for row in rows}
-        if plan.finished(job, row):
+        self.job_rows |= {row.job_id: row for row in self.output.jobs(*place, of=[job.id])}
+        rows = self.output.trials(*place, of=[job.id])
+        self.rows[job.id] = {row.index: row for row in rows if self._counts(row)}
+        if plan.finished(job, self.job_rows.get(job.id)):
             self.closed.add(job.id)
             self.closed_elsewhere.add(job.id)
             self.claims.drop(job.id)

@@ -107,6 +107,20 @@ def test_killed_and_started_again_it_leaves_the_same_rows_and_a_third_run_trains
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("**/*.parquet")} == before
 
 
+def test_ctrl_c_ends_it_in_order_and_says_how_to_go_on(data, tmp_path):
+    driver = subprocess.Popen(
+        command(data, tmp_path, "--address", "local"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: len(list(tmp_path.glob("trials/**/*.parquet"))) >= 1, driver)
+    kept = {row.trial_id for row in Output(str(tmp_path)).trials()}
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130 and "Traceback" not in out + err
+    assert "stopping; what is finished is kept" in err and "to go on:\n  defectsweep run" in out
+    assert kept <= {row.trial_id for row in Output(str(tmp_path)).trials()}
+    assert not list((tmp_path / "claims").iterdir())
+
+
 def wait_for(condition, process: subprocess.Popen, limit_s: float = 200) -> None:
     end = time.monotonic() + limit_s
     while not condition():

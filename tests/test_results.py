@@ -13,7 +13,7 @@ from pyarrow.fs import FileSelector
 
 from orchestrator import leaderboard, results
 from orchestrator.cli import main
-from orchestrator.errors import InputError, RunError
+from orchestrator.errors import RunError
 from orchestrator.results import Output
 from orchestrator.row_files import to_table
 from orchestrator.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
@@ -342,17 +342,6 @@ def test_a_torn_file_beside_is_not_read(tmp_path, make_job, make_trial):
     assert output.trials() == [row]
 
 
-def test_a_write_that_fails_leaves_the_old_row_and_no_rubbish(tmp_path, make_job, make_trial):
-    output = Output(str(tmp_path))
-    output.write_trial(make_trial(make_job(), 0, [0.5]))
-    (path,) = tmp_path.rglob("*.parquet")
-    before = path.read_bytes()
-    with pytest.raises(TypeError):
-        output.write("not bytes", str(path.relative_to(tmp_path)))
-    assert path.read_bytes() == before
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
-
-
 def test_many_writers_and_a_reader_never_meet_half_a_file(tmp_path, make_job, make_trial):
     job, over, seen = make_job(), threading.Event(), []
 
@@ -378,33 +367,10 @@ def test_many_writers_and_a_reader_never_meet_half_a_file(tmp_path, make_job, ma
 # -- where nothing can be written or read
 
 
-@pytest.mark.parametrize("prefix", ["", "file://"])
-def test_an_output_that_cannot_be_written_is_one_line(prefix, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError) as caught:
-        Output(f"{prefix}{tmp_path}/file/out").create()
-    (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"--output {prefix}{tmp_path}/file/out cannot be written")
-    assert (tmp_path / "file").read_text() == "in the way"
-
-
-@pytest.mark.parametrize("root", ["ftp://host/out", "foo://x", "file:// a b"])
-def test_a_uri_of_no_known_kind_is_one_line(root):
-    with pytest.raises(InputError) as caught:
-        Output(root)
-    (line,) = str(caught.value).splitlines()
-    assert root in line and "expected" in line
-
-
 def test_reading_below_a_file_finds_no_rows(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for root in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / "none"):
         assert Output(str(root)).jobs() == []
-
-
-def test_proving_that_it_can_be_written_leaves_nothing_but_the_folder(tmp_path):
-    Output(str(tmp_path / "a" / "out")).create()
-    assert [path.name for path in tmp_path.rglob("*")] == ["a", "out"]
 
 
 # -- what else an output keeps
@@ -435,3 +401,23 @@ def test_anyone_can_read_the_rows_with_plain_parquet(tmp_path, make_job, make_jo
     table = pq.read_table(tmp_path / "leaderboard", partitioning=None)
     assert table["category"].to_pylist() == ["a b"] and table["test_auc"].to_pylist() == [0.75]
     assert json.loads(table["params"][0].as_py()) == {}
+
+
+def test_the_rows_of_some_jobs_alone(output, make_job, make_trial, make_job_row):
+    jobs = [make_job(), make_job(seed=(1,)), make_job("cable")]
+    for job in jobs:
+        output.write_trial(make_trial(job, 0, [0.5]))
+        output.write_job(make_job_row(job))
+    assert [row.job_id for row in output.trials(of={jobs[1].id})] == [jobs[1].id]
+    assert [row.job_id for row in output.jobs(of=[jobs[2].id, jobs[0].id])] == [jobs[0].id, jobs[2].id]
+    assert output.trials(of=[]) == [] == output.trials("mvtec_ad", "cable", jobs[2].model, of=[jobs[0].id])
+
+
+def test_text_that_is_not_utf8_makes_a_file_foreign(output, make_job, make_trial):
+    output.write_trial(make_trial(make_job(), 0, [0.5]))
+    (path,) = (output.path(name) for name in files(output))
+    table = pq.read_table(output.fs.open_input_file(path), partitioning=None)
+    hostile = pa.array([b"\xff\x1b[31m"], pa.binary()).view(pa.string())
+    with output.fs.open_output_stream(path) as stream:
+        pq.write_table(table.set_column(table.schema.get_field_index("category"), "category", hostile), stream)
+    assert output.trials() == [] and "UTF" in output.skipped[files(output)[0]]

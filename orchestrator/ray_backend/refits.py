@@ -18,6 +18,7 @@ import torch
 
 from orchestrator import data_parallel, refit
 from orchestrator.config import Execution
+from orchestrator.errors import RunError
 from orchestrator.plan import Category, Job
 from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
@@ -35,7 +36,7 @@ class Refits:
     ):
         self.sweep, self.images, self.resources, self.execution = sweep, images, resources, execution
         self.free = threading.Semaphore(resources.slots)
-        self.done: queue.SimpleQueue[tuple[Job, Refitted | None, str | None]] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[tuple[Job, Refitted | Exception]] = queue.SimpleQueue()
         self.open = 0
 
     def start_ready(self) -> None:
@@ -49,26 +50,28 @@ class Refits:
                 threading.Thread(target=self._fit, args=(task,), name=f"refit {job.id}", daemon=True).start()
 
     def record_done(self, wait_s: float = 0.0) -> None:
-        """Records the refits that are over; waits at most `wait_s` for the first of them."""
+        """Records the refits that are over; waits at most `wait_s` for the first of them. A failing refit is a row, but
+        for a fault of the storage: raises RunError."""
         while self.open:
             try:
-                job, result, error = self.done.get(timeout=wait_s) if wait_s else self.done.get_nowait()
+                job, result = self.done.get(timeout=wait_s) if wait_s else self.done.get_nowait()
             except queue.Empty:
                 return
             wait_s = 0.0
             self.open -= 1
-            if result is None:
-                self.sweep.fail(job, error)
+            if isinstance(result, RunError):
+                raise result
+            if isinstance(result, Exception):
+                self.sweep.fail(job, describe(result))
             else:
                 self.sweep.close(result)
 
     def _fit(self, task: RefitTask) -> None:
         with self.free:
             try:
-                self.done.put((task.job, self._train(task), None))
-            except Exception as exception:  # a failing refit is a row; the sweep goes on
-                cause = exception.__cause__ or exception
-                self.done.put((task.job, None, describe(cause)))
+                self.done.put((task.job, self._train(task)))
+            except Exception as exception:
+                self.done.put((task.job, _cause(exception)))
 
     def _train(self, task: RefitTask) -> Refitted:
         output, job = self.sweep.output, task.job
@@ -96,6 +99,13 @@ class Refits:
         return Refitted(
             JobRow(**row), [ScoreRow(**score) for score in scores], [PictureRow(**shown) for shown in pictures]
         )
+
+
+def _cause(exception: Exception) -> Exception:
+    """What a worker raised, out of what Ray Train wraps around it."""
+    failures = getattr(exception, "worker_failures", None) or {0: exception.__cause__ or exception}
+    first = next(iter(failures.values()))
+    return getattr(first, "_base_exc", first)
 
 
 def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] | None:

@@ -6,8 +6,11 @@ one `step` is one epoch.
 """
 
 import os
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -67,7 +70,8 @@ class RowSearcher(Searcher):
     ):  # fmt: skip
         super().__init__()
         self.sweep, self.images, self.resources, self.refits = sweep, images, resources, refits
-        self.checkpoint_s = execution.checkpoint_minutes * 60
+        self.checkpoint_s, self.max_failures = execution.checkpoint_minutes * 60, execution.max_failures
+        self.deaths, self.reasons = Counter(), {}
         self.tasks: dict[str, TrialTask] = {}
         self.is_waiting = False  # asked for a trial, and there was none ready
 
@@ -94,10 +98,20 @@ class RowSearcher(Searcher):
         if result and "row" in result:
             self.sweep.record(task, from_json(TrialRow, result["row"]))
         elif error:
-            self.sweep.record(task, trial.crashed(task, "the trial's worker died, each time it was started"))
+            self._died(task, self.reasons.pop(trial_id, "no reason given"))
         else:
             self.sweep.abandon(task)
         self.refits.start_ready()
+
+    def _died(self, task: TrialTask, reason: str) -> None:
+        """Tune's own recovery takes a second report of one death for a second death; so it has none here."""
+        name = task.job.trial_id(task.index)
+        self.deaths[name] += 1
+        if self.deaths[name] <= self.max_failures:
+            self.sweep.abandon(task)
+        else:
+            error = f"its worker died {self.deaths[name]} times, the last time by {reason}"
+            self.sweep.record(task, trial.crashed(task, error))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         pass
@@ -121,8 +135,12 @@ class SweepScheduler(FIFOScheduler):
         self.searcher, self.refits, self.sweep = searcher, refits, searcher.sweep
 
     def on_trial_result(self, tune_controller, trial, result: dict[str, Any]) -> str:
-        self.sweep.on_change()
         return self.STOP if self.sweep.out_of_time() and not result.get("done") else self.CONTINUE
+
+    def on_trial_error(self, tune_controller, trial) -> None:
+        text = Path(trial.error_file).read_text() if trial.error_file else ""
+        found = re.findall(r"^ray\.exceptions\.(.+)$", text, re.MULTILINE)
+        self.searcher.reasons[trial.trial_id] = found[-1] if found else "no reason given"
 
     def choose_trial_to_run(self, tune_controller):
         chosen = super().choose_trial_to_run(tune_controller)
@@ -154,7 +172,7 @@ def run_trials(
                 name="search",
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=execution.max_failures),
+                failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
         tuner.fit()

@@ -28,6 +28,8 @@ def watched(screen: TextIO) -> Iterator[None]:
 
 def _watch(screen: TextIO, over: threading.Event) -> None:
     node = ray._private.worker.global_worker.node
+    if node is None:
+        return  # a client from outside the cluster (ray://), which notices by itself
     gcs, raylet = ray.get_runtime_context().gcs_address, node.raylet_socket_name
     signs = {
         f"its control service (GCS) does not answer at {gcs}": lambda: answers(gcs),

@@ -1,0 +1,92 @@
+"""The local backend: one trial after the other, each to its end or to the end of the time."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from datasets.images import load
+from model.catalog import MODELS
+from orchestrator import plan
+from orchestrator.claims import Claims
+from orchestrator.config import Execution, Experiment
+from orchestrator.errors import RunError
+from orchestrator.local_backend import LocalBackend
+from orchestrator.preflight import survey
+from orchestrator.results import Output
+from orchestrator.rows import MEASURED
+from orchestrator.sweep import Sweep
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("synthetic", None, "fabric", 32)
+
+
+@pytest.fixture
+def job() -> plan.Job:
+    experiment = Experiment(
+        model=("skip_ganomaly",), category=("fabric",), size_px=32, trials=2, epochs=3, steps_per_epoch=2, batch=4
+    )
+    return plan.jobs(experiment, survey(experiment, None), 1)[0]
+
+
+@pytest.fixture
+def run(job, images):
+    """Runs the job on an output; `stop_after` epochs the time is up."""
+
+    def to_the_end(root, stop_after: int | None = None) -> Sweep:
+        sweep, changes = Sweep([job], Output(str(root))), []
+
+        def changed():
+            changes.append(sum(map(len, sweep.running.values())))
+            if stop_after is not None and changes.count(1) == stop_after + 1:  # its start, then each epoch
+                sweep.deadline = 0.0
+
+        with Claims(sweep.output) as claims:
+            sweep.begin(claims)
+            sweep.on_change = changed
+            LocalBackend(Execution(backend="local")).run(sweep, {job.category: images})
+        return sweep
+
+    return to_the_end
+
+
+def plain(rows) -> list[dict]:
+    return [{k: v for k, v in dataclasses.asdict(row).items() if k not in MEASURED} for row in rows]
+
+
+def test_a_trial_under_way_when_the_time_is_up_leaves_no_row_and_the_next_run_goes_on_with_it(run, tmp_path, job):
+    stopped = run(tmp_path / "out", stop_after=2)
+    assert stopped.output.trials() == [] and not stopped.is_over()
+    (state,) = stopped.output.files("resume")
+    assert state.base_name == f"{job.trial_id(0)}.pt"
+    saved = torch.load(state.path, weights_only=True)["state"]
+    assert saved["record"]["epochs"] == 2
+    again, whole = run(tmp_path / "out"), run(tmp_path / "whole")
+    assert plain(again.output.trials()) == plain(whole.output.trials())
+    assert plain(again.output.jobs()) == plain(whole.output.jobs())
+    assert again.output.files("resume") == [] and again.is_over()
+
+
+def test_what_was_found_before_the_time_was_up_is_refitted(run, tmp_path, job):
+    stopped = run(tmp_path, stop_after=4)  # in the second trial
+    (row,) = stopped.output.jobs()
+    assert (row.trials, row.best_trial, row.status) == (1, job.trial_id(0), "completed")
+    assert (tmp_path / row.checkpoint / "weights.pt").is_file()
+    assert [row.trials for row in run(tmp_path).output.jobs()] == [2]
+
+
+def test_a_refit_that_fails_is_a_row_and_the_storages_fault_is_not(run, tmp_path, job, monkeypatch):
+    def refuse(self, *args):
+        raise RuntimeError("no such detector")
+
+    monkeypatch.setattr(MODELS["skip_ganomaly"], "reconstruct", refuse)
+    (row,) = run(tmp_path / "a").output.jobs()
+    assert row.status == "failed" and "no such detector" in row.error
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "checkpoints").write_text("a file where the folder should be")
+    monkeypatch.undo()
+    with pytest.raises(RunError, match="writing checkpoints/"):
+        run(tmp_path / "b")
+    assert Output(str(tmp_path / "b")).jobs() == [] and len(Output(str(tmp_path / "b")).trials()) == 2

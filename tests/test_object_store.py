@@ -1,0 +1,320 @@
+"""An output in a bucket: a real S3 server on this machine, which can be slow, refuse, and go away and come back."""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from datasets.synthetic import write_files
+from orchestrator import storage
+from orchestrator.cli import main
+from orchestrator.errors import RunError
+from orchestrator.results import Output
+from orchestrator.rows import MEASURED, ROW_TYPES
+from orchestrator.storage import Storage
+
+CHECKOUT = Path(__file__).parent.parent
+JOBS, TRIALS = 2, 4  # of both together
+
+
+class Store:
+    """An S3 server on a port of this machine, whose buckets outlive `stop`."""
+
+    def __init__(self):
+        self.app = DomainDispatcherApplication(create_backend_app)
+        self.requests: list[str] = []  # "PUT /bucket/out/x?y=z"
+        self.delay_s, self.refuses = 0.0, re.compile("(?!)")
+        self.port = 0
+        self.start()
+
+    def __call__(self, environ: dict, start_response: Callable):
+        request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}".rstrip("?")
+        self.requests.append(request)
+        time.sleep(self.delay_s)
+        if self.refuses.search(request):
+            start_response("403 Forbidden", [])
+            return [b""]
+        return self.app(environ, start_response)
+
+    def start(self) -> None:
+        self.server = make_server("127.0.0.1", self.port, self, threaded=True)
+        self.port = self.server.port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """From now on nothing listens."""
+        self.server.shutdown()
+        self.server.server_close()
+
+    def asked(self, pattern: str) -> list[str]:
+        return [request for request in self.requests if re.search(pattern, request)]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Store]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        store = Store()
+        yield store
+        store.stop()
+
+
+@pytest.fixture
+def store(server) -> Iterator[Store]:
+    yield server
+    server.delay_s, server.refuses = 0.0, re.compile("(?!)")
+
+
+@pytest.fixture
+def uri(store) -> str:
+    """A folder in a bucket of its own."""
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    boto3.client("s3", endpoint_url=store.url).create_bucket(Bucket=bucket)
+    store.requests.clear()
+    return f"s3://{bucket}/out?scheme=http&endpoint_override=127.0.0.1%3A{store.port}"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A category of 24 training images."""
+    root = tmp_path_factory.mktemp("data")
+    write_files(root, 32)
+    for surplus in sorted((root / "fabric" / "train" / "good").iterdir())[24:]:
+        surplus.unlink()
+    return root
+
+
+def arguments(data: Path, output: str, *more: str) -> list[str]:
+    """A run of two jobs: one trial of the one, three of the other, whose checkpoint is of 60 MB."""
+    return [
+        "run", "--backend", "local", "--dataset", "folder", "--data-root", str(data), "--category", "fabric",
+        "--model", "mean_image", "--model", "skip_ganomaly", "--size-px", "32", "--epochs", "1", "--trials", "3",
+        "--output", output, *more,
+    ]  # fmt: skip
+
+
+def begin(data: Path, output: str, *more: str) -> subprocess.Popen:
+    command = [sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), *arguments(data, output, *more)[1:]]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    while not condition():
+        assert process.poll() is None, "the run ended before"
+        time.sleep(0.01)
+
+
+def rows(root: str) -> dict[str, list]:
+    """Every row by its kind, without what may differ between two runs."""
+    tables = {kind: Output(root).table(kind) for kind in ROW_TYPES}
+    plain = {kind: table.drop_columns(sorted(MEASURED & set(table.column_names))) for kind, table in tables.items()}
+    return {kind: table.to_pylist() for kind, table in plain.items()}
+
+
+@pytest.fixture(scope="module")
+def expected(data, tmp_path_factory) -> dict[str, list]:
+    """What the same run leaves in a local folder."""
+    root = str(tmp_path_factory.mktemp("local"))
+    assert main(arguments(data, root)) == 0
+    found = rows(root)
+    assert (len(found["leaderboard"]), len(found["trials"])) == (JOBS, TRIALS)
+    return found
+
+
+@pytest.fixture
+def finished(data, uri, expected, capsys) -> str:
+    """The bucket after a whole run."""
+    assert main(arguments(data, uri)) == 0
+    assert rows(uri) == expected
+    capsys.readouterr()
+    return uri
+
+
+def complaint(capsys, argv: list[str], status: int) -> str:
+    """The one line that a command prints, and nothing else."""
+    assert main(argv) == status
+    shown, said = capsys.readouterr()
+    (line,) = said.splitlines()
+    assert shown == "" and line.startswith("defectsweep: --output s3://")
+    return line
+
+
+# -- a run
+
+
+@pytest.mark.parametrize("way", ["the environment", "a URL in the query", "host and port in the query"])
+def test_a_bucket_is_found_by(way, store, uri, monkeypatch):
+    place = uri.partition("?")[0]
+    if way == "the environment":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        uri = place
+    elif way == "a URL in the query":
+        uri = f"{place}?endpoint_override={store.url.replace(':', '%3A').replace('/', '%2F')}"
+    Storage(uri).create().write(b"content", "a b%20c")
+    assert Storage(uri).read("a b%20c") == b"content"
+    assert [info.base_name for info in Storage(uri).files()] == ["a b%20c"]
+
+
+def test_a_run_leaves_the_rows_of_a_local_one_and_the_next_finds_nothing_to_do(data, finished, store, capsys):
+    store.requests.clear()
+    assert main(arguments(data, finished)) == 0
+    assert "nothing to do, 2 finished before" in capsys.readouterr().out
+    assert not store.asked("^(PUT|POST) .*parquet")
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["PUT .*-t0000", "PUT .*-t0001", "weights.pt.*partNumber=3", "PUT .*/leaderboard/.*skip_ganomaly", "DELETE .*-t"],
+)
+def test_killed_at_any_request_and_started_again_it_leaves_the_same_rows(when, data, uri, expected, store):
+    process = begin(data, uri)
+    with process:
+        wait_for(lambda: store.asked(when), process)
+        process.send_signal(signal.SIGKILL)
+    kept = rows(uri)
+    assert process.returncode == -signal.SIGKILL
+    assert all(row in expected[kind] for kind in kept for row in kept[kind])
+    assert main(arguments(data, uri)) == 0
+    assert rows(uri) == expected
+    assert not Storage(uri).files("resume")
+
+
+def test_of_two_runs_at_once_each_trains_what_the_other_does_not(data, uri, expected, store):
+    with begin(data, uri) as first, begin(data, uri) as second:
+        said = [process.communicate() for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert rows(uri) == expected
+    written = store.asked(r"^PUT .*-t\d+\.parquet")
+    assert len(written) == len(set(written)) == TRIALS
+
+
+def test_a_run_on_a_slow_store_ends_as_on_a_fast_one(data, uri, expected, store):
+    store.delay_s = 0.1
+    assert main(arguments(data, uri)) == 0
+    store.delay_s = 0.0
+    assert rows(uri) == expected
+
+
+# -- the other verbs
+
+
+def test_rows_are_read_drawn_compacted_and_forgotten(data, finished, expected, tmp_path, capsys):
+    assert main(["leaderboard", "--output", finished]) == 0
+    assert "skip_ganomaly" in capsys.readouterr().out
+    assert main(["leaderboard", "--output", finished, "--sql", "SELECT count(*) AS n FROM trials"]) == 0
+    assert capsys.readouterr().out.split()[-1] == str(TRIALS)
+    assert main(["figures", "--output", finished, "--to", str(tmp_path)]) == 0
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg"}
+    for _ in range(2):
+        assert main(["compact", "--output", finished]) == 0
+        assert rows(finished) == expected
+    assert [info.base_name[:7] for info in Storage(finished).files("trials")] == ["merged-"]
+    assert main(["leaderboard", "--output", finished, "--sql", "SELECT count(*) AS n FROM scores"]) == 0
+    before = Output(finished).jobs()
+    assert main(arguments(data, finished, "--fresh")) == 0
+    assert rows(finished) == expected
+    assert all(new.finished_at > old.finished_at for new, old in zip(Output(finished).jobs(), before, strict=True))
+
+
+# -- what a write costs, and what it leaves
+
+
+def test_a_small_file_is_one_request(store, uri):
+    Storage(uri).write(b"x" * 100_000, "a", "b")
+    assert len(store.requests) == 1 and store.requests[0].startswith("PUT ")
+
+
+@pytest.mark.parametrize("size", [1000, 35 << 20], ids=["small", "of several parts"])
+def test_a_file_of_which_a_part_is_refused_leaves_the_old_one(size, store, uri):
+    where = Storage(uri)
+    where.write(b"old", "file")
+    store.refuses = re.compile(r"^PUT .*/file(\?partNumber=3|$)")
+    with pytest.raises(RunError, match="while writing file"):
+        where.write(b"x" * size, "file")
+    assert where.read("file") == b"old"
+
+
+# -- stores that do not do what they should
+
+
+def test_a_bucket_that_does_not_exist_is_one_line_and_nothing_is_trained(data, uri, store, capsys):
+    nowhere = uri.replace("/out?", "-none/out?")
+    line = complaint(capsys, arguments(data, nowhere), 2)
+    assert "cannot be written (NO_SUCH_BUCKET during PutObject operation: The specified bucket does not exist)" in line
+    assert len(store.requests) == 1
+
+
+def test_wrong_credentials_are_one_line_and_nothing_is_trained(data, uri, store, capsys):
+    def check_credentials(after_requests: str) -> None:
+        header = {"Content-Type": "text/plain"}
+        urlopen(Request(f"{store.url}/moto-api/reset-auth", after_requests.encode(), header)).close()
+
+    check_credentials("0")
+    try:
+        assert "INVALID_ACCESS_KEY_ID" in complaint(capsys, arguments(data, uri), 2)
+        line = complaint(capsys, ["leaderboard", "--output", uri], 1)
+        assert "INVALID_ACCESS_KEY_ID" in line and ", while listing leaderboard." in line
+    finally:
+        check_credentials("inf")
+    assert not Storage(uri).files()
+
+
+def test_a_store_that_is_away_is_one_line_and_nothing_is_trained(data, uri, store, monkeypatch, capsys):
+    monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)
+    store.stop()
+    try:
+        assert "cannot be written (NETWORK_CONNECTION" in complaint(capsys, arguments(data, uri), 2)
+    finally:
+        store.start()
+
+
+@pytest.mark.parametrize("when", ["PUT .*-t0000", "weights.pt.*partNumber=2"])
+def test_a_store_that_goes_away_ends_the_run_in_one_line_and_the_same_command_goes_on_when_it_is_back(
+    when, data, uri, expected, store
+):
+    with begin(data, uri) as process:
+        wait_for(lambda: store.asked(when), process)
+        store.stop()
+        try:
+            said = process.communicate()[1]
+        finally:
+            store.start()
+    assert process.returncode == 1
+    *warnings, line = said.splitlines()
+    assert all(warning.startswith("the claims cannot be renewed: ") for warning in warnings)
+    assert line.startswith("defectsweep: ") and "NETWORK_CONNECTION" in line and "Every row that was finished" in line
+    assert main(arguments(data, uri)) == 0
+    assert rows(uri) == expected
+
+
+def test_a_store_that_is_away_for_a_moment_ends_no_run(data, uri, expected, store):
+    with begin(data, uri) as process:
+        wait_for(lambda: store.asked("PUT .*-t0000"), process)
+        store.stop()
+        time.sleep(1)
+        store.start()
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert rows(uri) == expected

@@ -1,0 +1,60 @@
+"""What Ray Tune is told, and what becomes of what it tells: no cluster is needed to ask."""
+
+import pytest
+
+from orchestrator.claims import Claims
+from orchestrator.config import Execution
+from orchestrator.ray_backend.cluster import Resources
+from orchestrator.ray_backend.refits import Refits
+from orchestrator.ray_backend.search import RowSearcher, Searcher
+from orchestrator.results import Output
+from orchestrator.rows import to_json
+from orchestrator.sweep import Sweep
+
+
+@pytest.fixture
+def job(make_job):
+    return make_job(trials=3)
+
+
+@pytest.fixture
+def searcher(job, tmp_path) -> RowSearcher:
+    """Asks for the trials of one job on one slot; a trial whose worker died is started again once."""
+    sweep, resources = Sweep([job], Output(str(tmp_path))), Resources(1, 0, slots=1, autoscaling=False)
+    sweep.begin(Claims(sweep.output))
+    images, execution = {job.category: None}, Execution(max_failures=1)
+    return RowSearcher(sweep, images, resources, execution, Refits(sweep, images, resources, execution))
+
+
+def index(config) -> int:
+    return config["task"].index
+
+
+def test_no_more_trials_than_slots_and_then_the_next_after_a_row(searcher, job, make_trial):
+    first = searcher.suggest("a")
+    assert index(first) == 0 and searcher.suggest("b") is None
+    row = make_trial(job, 0, [0.5], params=dict(first["task"].params))
+    searcher.on_trial_complete("a", {"row": to_json(row), "done": True})
+    assert searcher.sweep.output.trials() == [row]
+    assert index(searcher.suggest("b")) == 1
+
+
+def test_a_trial_whose_worker_died_is_started_again_and_then_is_a_failed_row(searcher, job):
+    assert index(searcher.suggest("a")) == 0
+    searcher.on_trial_complete("a", error=True)
+    assert searcher.sweep.output.trials() == [], "not yet"
+    assert index(searcher.suggest("b")) == 0, "again"
+    searcher.reasons["b"] = "OutOfMemoryError: Task was killed due to the node running low on memory."
+    searcher.on_trial_complete("b", error=True)
+    (row,) = searcher.sweep.output.trials()
+    assert (row.index, row.status, row.epochs) == (0, "failed", 0)
+    assert row.error.startswith("its worker died 2 times, the last time by OutOfMemoryError: Task was killed")
+    assert index(searcher.suggest("c")) == 1, "the search goes on"
+
+
+def test_a_trial_that_the_clock_stopped_leaves_no_row(searcher):
+    searcher.suggest("a")
+    searcher.sweep.deadline = 0.0
+    searcher.on_trial_complete("a", {"epoch": 1, "val_auc": 0.5})
+    assert searcher.sweep.output.trials() == [] and not any(searcher.sweep.running.values())
+    assert searcher.suggest("b") == Searcher.FINISHED
