@@ -6,10 +6,16 @@ from orchestrator.claims import Claims
 from orchestrator.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.ray_backend.search import RowSearcher, Searcher
+from orchestrator.ray_backend.search import RowSearcher, Searcher, cause_of_death
 from orchestrator.results import Output
 from orchestrator.rows import to_json
 from orchestrator.sweep import Sweep
+
+REPORT = """Failure # 1 (occurred at 2026-11-24_21-26-29)
+The actor died unexpectedly before finishing this task.
+\tclass_name: with_resources.<locals>.ResourceTrainable
+The actor is dead because its worker process has died.
+"""
 
 
 @pytest.fixture
@@ -44,12 +50,20 @@ def test_a_trial_whose_worker_died_is_started_again_and_then_is_a_failed_row(sea
     searcher.on_trial_complete("a", error=True)
     assert searcher.sweep.output.trials() == [], "not yet"
     assert index(searcher.suggest("b")) == 0, "again"
-    searcher.reasons["b"] = "OutOfMemoryError: Task was killed due to the node running low on memory."
+    searcher.reasons["b"] = cause_of_death(REPORT)
     searcher.on_trial_complete("b", error=True)
     (row,) = searcher.sweep.output.trials()
     assert (row.index, row.status, row.epochs) == (0, "failed", 0)
-    assert row.error.startswith("its worker died 2 times, the last time by OutOfMemoryError: Task was killed")
+    assert row.error == (
+        "its worker died, started 2 times: The actor is dead because its worker process has died."
+    )
     assert index(searcher.suggest("c")) == 1, "the search goes on"
+
+
+def test_the_reason_is_one_short_line_whatever_the_report():
+    assert cause_of_death("Failure # 1\nno memory\n") == "no memory"
+    assert cause_of_death("Failure # 1\n") == "no reason given" == cause_of_death("")
+    assert len(cause_of_death("Failure # 1\n" + 1000 * "x")) == 200
 
 
 def test_a_trial_that_the_clock_stopped_leaves_no_row(searcher):

@@ -6,7 +6,6 @@ one `step` is one epoch.
 """
 
 import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Mapping
@@ -27,6 +26,8 @@ from orchestrator.ray_backend.refits import Refits
 from orchestrator.rows import TrialRow, from_json, to_json
 from orchestrator.storage import Storage
 from orchestrator.sweep import Sweep
+
+REASON_LETTERS = 200
 
 
 class WarmTrial(tune.Trainable):
@@ -98,7 +99,7 @@ class RowSearcher(Searcher):
         if result and "row" in result:
             self.sweep.record(task, from_json(TrialRow, result["row"]))
         elif error:
-            self._died(task, self.reasons.pop(trial_id, "no reason given"))
+            self._died(task, self.reasons.pop(trial_id, ""))
         else:
             self.sweep.abandon(task)
         self.refits.start_ready()
@@ -110,7 +111,7 @@ class RowSearcher(Searcher):
         if self.deaths[name] <= self.max_failures:
             self.sweep.abandon(task)
         else:
-            error = f"its worker died {self.deaths[name]} times, the last time by {reason}"
+            error = f"its worker died, started {self.deaths[name]} times: {reason}"
             self.sweep.record(task, trial.crashed(task, error))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -138,9 +139,7 @@ class SweepScheduler(FIFOScheduler):
         return self.STOP if self.sweep.out_of_time() and not result.get("done") else self.CONTINUE
 
     def on_trial_error(self, tune_controller, trial) -> None:
-        text = Path(trial.error_file).read_text() if trial.error_file else ""
-        found = re.findall(r"^ray\.exceptions\.(.+)$", text, re.MULTILINE)
-        self.searcher.reasons[trial.trial_id] = found[-1] if found else "no reason given"
+        self.searcher.reasons[trial.trial_id] = cause_of_death(Path(trial.error_file).read_text())
 
     def choose_trial_to_run(self, tune_controller):
         chosen = super().choose_trial_to_run(tune_controller)
@@ -151,6 +150,13 @@ class SweepScheduler(FIFOScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as the searcher's
+
+
+def cause_of_death(report: str) -> str:
+    """One line out of Tune's report on a worker that died."""
+    lines = report.strip().splitlines()[1:]  # the first is its heading
+    because = [line for line in lines if line.startswith("The actor is dead because")]
+    return " ".join([*because, *lines, "no reason given"][0].split())[:REASON_LETTERS]
 
 
 def run_trials(
