@@ -21,7 +21,8 @@ from pathlib import Path
 from orchestrator.errors import RunError, printable
 from orchestrator.storage import Storage, reason
 
-BEAT_S, LEASE_S = 10.0, 60.0
+BEAT_S = 10.0
+LEASE_S = 150.0  # some missed beats, and the minute for which a network file system may show an old time
 FOLDER = "claims"
 log = logging.getLogger("defectsweep")
 
@@ -90,7 +91,7 @@ class Claims:
         """Writes this sweep's file and reads those of the others. A job that another claimed earlier is given up."""
         with self.lock:
             self.storage.write(json.dumps({**asdict(self.owner), "jobs": self.mine}).encode(), FOLDER, self.name)
-            files = {info.base_name: info.mtime_ns for info in self.storage.files(FOLDER)}
+            files = {info.base_name: info.mtime_ns or 0 for info in self.storage.files(FOLDER)}
             now = files.pop(self.name, None) or max(files.values(), default=0)
             found: dict[str, tuple[float, str, Owner]] = {}
             for name, written in files.items():

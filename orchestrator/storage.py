@@ -5,6 +5,7 @@ killed. Names that begin with a dot are files in the making, and are never read.
 """
 
 import contextlib
+import errno
 import os
 import re
 import uuid
@@ -87,9 +88,16 @@ class Storage:
         return sorted(whole, key=lambda info: info.path)
 
     def listing(self, *parts: str, recursive: bool = True) -> list[FileInfo]:
-        """All that there is below a folder, files in the making too; nothing where there is no such folder."""
+        """All that there is below a folder, files in the making too; nothing where there is, or can be, no such
+        folder."""
+        where = FileSelector(self.path(*parts), recursive=recursive, allow_not_found=True)
         with self._saying(f"listing {'/'.join(parts) or 'it'}"):
-            return self.fs.get_file_info(FileSelector(self.path(*parts), recursive=recursive, allow_not_found=True))
+            try:
+                return self.fs.get_file_info(where)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                return []
 
     def info(self, *parts: str) -> FileInfo:
         """What there is under a name, if anything."""

@@ -37,7 +37,7 @@ def test_on_many_nodes_a_folder_is_no_output_unless_all_of_them_mount_it():
 def test_an_address_answers_where_something_listens():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert cluster._answers(f"127.0.0.1:{port}")
-        assert cluster._answers(f"ray://127.0.0.1:{port}")
-    assert not cluster._answers(f"127.0.0.1:{port}")
-    assert not cluster._answers("nonsense")
+        assert cluster.answers(f"127.0.0.1:{port}")
+        assert cluster.answers(f"ray://127.0.0.1:{port}")
+    assert not cluster.answers(f"127.0.0.1:{port}")
+    assert not cluster.answers("nonsense")

@@ -209,3 +209,7 @@ def test_a_store_that_nobody_answers_for_is_one_line(kind, verb, monkeypatch, ca
     shown, line = capsys.readouterr()
     assert shown == "" and len(line.splitlines()) == 1
     assert line.startswith(f"defectsweep: --output {uri}: ") and ", while listing " in line
+
+
+def test_a_name_too_long_for_any_folder_is_one_where_nothing_is(tmp_path):
+    assert Storage(str(tmp_path)).listing("a" * 300) == []
