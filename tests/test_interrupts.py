@@ -11,12 +11,12 @@ import pytest
 from orchestrator import interrupts
 from orchestrator.results import Output
 
-LONG = "--backend local --model mean_image --model skip_ganomaly --category fabric --size-px 32 --trials 3 --epochs 40"
+LONG = "--backend local --model mean_image --model skip_ganomaly --category fabric --size-px 32 --trials 9 --epochs 8"
 
 
 @pytest.fixture
 def start(tmp_path, checkout):
-    """Starts a run that takes minutes, and returns it once its first trial is on disk."""
+    """Starts a run of a minute or more, and returns it once its first trial is on disk."""
 
     def begin() -> subprocess.Popen:
         words = [sys.executable, str(checkout / "orchestrator/run_all.py"), *LONG.split(), "--output", tmp_path / "out"]

@@ -18,13 +18,21 @@ RUN = "--backend local --dataset synthetic --model mean_image --model skip_ganom
 JOBS, TRIALS = 6, 9  # three categories; two trials of skip_ganomaly and one of mean_image, which has nothing to search
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start(checkout):
     def begin(output: Path) -> subprocess.Popen:
         words = [sys.executable, str(checkout / "orchestrator/run_all.py"), *RUN.split(), "--output", str(output)]
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     return begin
+
+
+@pytest.fixture(scope="module")
+def expected(start, tmp_path_factory) -> dict[str, dict]:
+    """The rows of one run alone."""
+    alone = tmp_path_factory.mktemp("alone")
+    ended(start(alone))
+    return rows(alone)
 
 
 def ended(process: subprocess.Popen) -> str:
@@ -48,10 +56,8 @@ def wait_for_a_trial(output: Path, process: subprocess.Popen) -> None:
         time.sleep(0.05)
 
 
-def test_two_at_once_share_the_jobs_and_leave_the_rows_of_one(start, tmp_path):
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    ended(start(alone))
-    expected = rows(alone)
+def test_two_at_once_share_the_jobs_and_leave_the_rows_of_one(start, expected, tmp_path):
+    shared = tmp_path / "shared"
     assert len(expected) == JOBS + TRIALS
     first, second = start(shared), start(shared)
     printed = ended(first) + ended(second)
@@ -61,9 +67,8 @@ def test_two_at_once_share_the_jobs_and_leave_the_rows_of_one(start, tmp_path):
     assert not list((shared / "claims").iterdir())
 
 
-def test_the_jobs_of_one_that_is_killed_are_taken_over_by_the_other(start, tmp_path):
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    ended(start(alone))
+def test_the_jobs_of_one_that_is_killed_are_taken_over_by_the_other(start, expected, tmp_path):
+    shared = tmp_path / "shared"
     first = start(shared)
     wait_for_a_trial(shared, first)
     second = start(shared)
@@ -71,4 +76,4 @@ def test_the_jobs_of_one_that_is_killed_are_taken_over_by_the_other(start, tmp_p
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     ended(second)
-    assert rows(shared) == rows(alone)
+    assert rows(shared) == expected
