@@ -30,13 +30,16 @@ class SavedState:
         self.cost_s = 0.0  # of saving once
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The last state saved; None where there is none, it is torn, or it belongs to another run."""
+        """The last state saved; None where there is none, it is torn, or it belongs to another run. Raises RunError
+        where the storage cannot be read."""
         try:
             content = self.storage.read(RESUME, self.name)
             if content is None:
                 return None
             saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
             return saved["state"] if saved["identity"] == self.identity else None
+        except RunError:
+            raise
         except Exception as error:  # torn, foreign or hostile: it is worth no more than none
             reason = printable(str(error).partition("\n")[0])
             log.warning("%s cannot be used, training starts over: %s", self.name, reason)

@@ -303,7 +303,7 @@ def test_a_store_that_goes_away_ends_the_run_in_one_line_and_the_same_command_go
             store.start()
     assert process.returncode == 1
     *warnings, line = said.splitlines()
-    assert all(warning.startswith("the claims cannot be renewed (") for warning in warnings)
+    assert all(warning.startswith("the claims cannot be renewed (") for warning in warnings), said
     assert line.startswith("defectsweep: ") and "NETWORK_CONNECTION" in line and "Every row that was finished" in line
     assert main(arguments(data, uri)) == 0
     assert rows(uri) == expected

@@ -118,4 +118,3 @@ def test_a_storage_that_takes_nothing_costs_the_safety_and_not_the_training(tmp_
     (tmp_path / "resume").write_text("a file where the folder should be")
     saved = SavedState(Storage(str(tmp_path)), "t", {}, 0.0)
     saved.save(dict)
-    assert saved.load(CPU) is None
