@@ -4,7 +4,6 @@ Jobs that differ in their settings (protocol, size, epochs, ...) are never drawn
 same bytes.
 """
 
-import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,12 +125,7 @@ def _reconstructions(output: Output, runs: pd.DataFrame, models: tuple[str, ...]
 
 
 def _pictures(output: Output, run: pd.Series) -> list[PictureRow]:
-    try:
-        table = output.table("pictures", *partition(run.dataset, run.category, run.model))
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # a row of others: no folder has its name
-            return []
-        raise
+    table = output.table("pictures", *partition(run.dataset, run.category, run.model))
     return [PictureRow(**values) for values in table.filter(pc.field("job_id") == run.job_id).to_pylist()]
 
 

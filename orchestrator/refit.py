@@ -4,6 +4,7 @@ A refit that was cut short goes on from its saved state, as a trial does.
 """
 
 import dataclasses
+import functools
 import io
 import itertools
 import json
@@ -83,17 +84,13 @@ def refit(
         detector.load_state_dict(state["detector"])
         clock.goes_on_after(record.wall_s)
     on_built(detector)
-
-    def current() -> dict[str, Any]:
-        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(record), "wall_s": clock.wall_s()}}
-
     left = epochs - record.epochs
     done = {"done": record.epochs, "rank": rank, "world": world}
     for epoch in itertools.islice(training(detector, data, job, record.batch, task.seed, **done), left):
         record.add(epoch)
         on_epoch(detector)
         if saved and rank == 0:
-            saved.offer(current)
+            saved.offer(functools.partial(record.state, detector, clock))
     figures, scores, shown = measure(detector, job, images, data, device)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
     row = JobRow(

@@ -5,6 +5,7 @@ state, and its row is then the same as if it had not been.
 """
 
 import dataclasses
+import functools
 import gc
 import json
 from collections.abc import Generator, Iterator
@@ -67,6 +68,10 @@ class Record:
         self.steps += epoch.steps
         self.images += epoch.images
         self.train_s += epoch.train_s
+
+    def state(self, detector: Detector, clock: Clock) -> dict[str, Any]:
+        """All that another process needs to go on from here."""
+        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(self), "wall_s": clock.wall_s()}}
 
     def throughput(self) -> dict[str, Any]:
         """What a row says of the work done."""
@@ -142,10 +147,7 @@ def _epochs(
     facts["params"] = dataclasses.asdict(detector.hparams)
     if state is not None:
         detector.load_state_dict(state["detector"])
-
-    def current() -> dict[str, Any]:
-        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(record), "wall_s": clock.wall_s()}}
-
+    state_now = functools.partial(record.state, detector, clock)
     for epoch in training(detector, data, job, record.batch, task.seed, done=record.epochs):
         record.add(epoch)
         record.curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
@@ -154,11 +156,11 @@ def _epochs(
             return PRUNED
         try:
             if saved:
-                saved.offer(current)
+                saved.offer(state_now)
             yield Progress(epoch.number, record.curve[-1])
         except GeneratorExit:
             if saved:
-                saved.save(current)
+                saved.save(state_now)
             raise
     return COMPLETED
 

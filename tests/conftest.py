@@ -14,10 +14,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from datasets.synthetic import write_files
 from orchestrator import metrics, plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Category, Job
-from orchestrator.rows import COMPLETED, EXAMPLE, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.results import Output
+from orchestrator.rows import COMPLETED, EXAMPLE, FAILED, MEASURED, ROW_TYPES, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.search import best_so_far
 
 
@@ -135,3 +137,27 @@ def _identity(job: Job) -> dict:
         "settings": job.settings,
         "config_hash": job.config_hash,
     }
+
+
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory) -> Path:
+    """A folder of one category, fabric, of 24 training images: its trials take seconds."""
+    root = tmp_path_factory.mktemp("few-images")
+    write_files(root, 32)
+    for surplus in sorted((root / "fabric" / "train" / "good").iterdir())[24:]:
+        surplus.unlink()
+    return root
+
+
+@pytest.fixture(scope="session")
+def plain_rows() -> Callable[[str], dict[str, list]]:
+    """Reads every row of an output by its kind, without what may differ between two runs. No file may be skipped."""
+
+    def read(root: str) -> dict[str, list]:
+        output = Output(root)
+        tables = {kind: output.table(kind) for kind in ROW_TYPES}
+        assert output.skipped == {}
+        plain = {kind: table.drop_columns(sorted(MEASURED & set(table.column_names))) for kind, table in tables.items()}
+        return {kind: table.to_pylist() for kind, table in plain.items()}
+
+    return read

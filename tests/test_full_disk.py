@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.synthetic import write_files
 from orchestrator.cli import main
-from orchestrator.results import Output
-from orchestrator.rows import MEASURED, ROW_TYPES
 from orchestrator.storage import Storage
 
 
@@ -75,16 +72,6 @@ def just_before(monkeypatch) -> Callable[[str, Callable[[], None]], None]:
     return arrange
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """A category of 24 training images."""
-    root = tmp_path_factory.mktemp("data")
-    write_files(root, 32)
-    for surplus in sorted((root / "fabric" / "train" / "good").iterdir())[24:]:
-        surplus.unlink()
-    return root
-
-
 def arguments(data: Path, output: str, *more: str) -> list[str]:
     """A run of two jobs, the second with two trials and a checkpoint of 60 MB."""
     return [
@@ -94,20 +81,11 @@ def arguments(data: Path, output: str, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def rows(root: str) -> dict[str, list]:
-    """Every row by its kind, without what may differ between two runs. No file was skipped."""
-    output = Output(root)
-    tables = {kind: output.table(kind) for kind in ROW_TYPES}
-    assert output.skipped == {}
-    plain = {kind: table.drop_columns(sorted(MEASURED & set(table.column_names))) for kind, table in tables.items()}
-    return {kind: table.to_pylist() for kind, table in plain.items()}
-
-
 @pytest.fixture(scope="module")
-def expected(data, tmp_path_factory) -> dict[str, list]:
+def expected(few_images, plain_rows, tmp_path_factory) -> dict[str, list]:
     root = str(tmp_path_factory.mktemp("local"))
-    assert main(arguments(data, root)) == 0
-    return rows(root)
+    assert main(arguments(few_images, root)) == 0
+    return plain_rows(root)
 
 
 def last_words(capsys) -> str:
@@ -136,78 +114,80 @@ MIDDLE = {  # of a run: each file that it writes
 
 @pytest.mark.parametrize("moment", MIDDLE)
 def test_a_disk_that_is_full_ends_the_run_in_one_line_and_the_same_command_goes_on(
-    moment, disk, just_before, data, expected, capsys
+    moment, disk, just_before, few_images, expected, plain_rows, capsys
 ):
     large = 4 << 20 if moment == "a large checkpoint" else 0  # so that it is torn when the disk is full
     just_before(MIDDLE[moment], lambda: disk.fill(large))
-    assert main(arguments(data, disk.root)) == 1
+    assert main(arguments(few_images, disk.root)) == 1
     line = last_words(capsys)
     assert f"--output {disk.root}: No space left on device, while writing " in line and "is kept" in line
-    kept = rows(disk.root)
+    kept = plain_rows(disk.root)
     assert all(row in expected[kind] for kind in kept for row in kept[kind])
     assert not list(disk.folder.rglob("*.tmp")), "what was torn is gone"
     disk.empty()
-    assert main(arguments(data, disk.root)) == 0
-    assert rows(disk.root) == expected
+    assert main(arguments(few_images, disk.root)) == 0
+    assert plain_rows(disk.root) == expected
 
 
-def test_a_disk_that_is_full_from_the_start_is_one_line_and_nothing_is_trained(disk, data, capsys):
+def test_a_disk_that_is_full_from_the_start_is_one_line_and_nothing_is_trained(disk, few_images, capsys):
     disk.fill()
-    assert main(arguments(data, disk.root)) == 2
+    assert main(arguments(few_images, disk.root)) == 2
     assert "cannot be written (No space left on device). Name a folder that can." in last_words(capsys)
 
 
-def test_without_room_for_its_state_a_training_goes_on(disk, just_before, data, expected, capsys, caplog):
+def test_without_room_for_its_state_a_training_goes_on(
+    disk, just_before, few_images, expected, plain_rows, capsys, caplog
+):
     just_before("resume/", lambda: disk.fill(256 << 10))
     try:
-        status = main(arguments(data, disk.root, "--checkpoint-minutes", "0"))
+        status = main(arguments(few_images, disk.root, "--checkpoint-minutes", "0"))
     finally:
         disk.empty()
     assert "was not saved (No space left on device)" in caplog.text
     assert status == 1  # the winner's weights are as large
-    assert main(arguments(data, disk.root)) == 0
-    assert rows(disk.root) == expected
+    assert main(arguments(few_images, disk.root)) == 0
+    assert plain_rows(disk.root) == expected
     assert not Storage(disk.root).files("resume")
 
 
 # -- read-only
 
 
-def test_a_read_only_disk_is_one_line_and_nothing_is_trained(disk, data, capsys):
+def test_a_read_only_disk_is_one_line_and_nothing_is_trained(disk, few_images, capsys):
     disk.allow("ro")
-    assert main(arguments(data, disk.root)) == 2
+    assert main(arguments(few_images, disk.root)) == 2
     assert f"--output {disk.root} cannot be written (Read-only file system)" in last_words(capsys)
 
 
 @pytest.mark.parametrize("moment", ["a claim", "a later row", "a large checkpoint", "a job's merged trials"])
 def test_a_disk_that_turns_read_only_ends_the_run_in_one_line_and_the_same_command_goes_on(
-    moment, disk, just_before, data, expected, capsys
+    moment, disk, just_before, few_images, expected, plain_rows, capsys
 ):
     just_before(MIDDLE[moment], lambda: disk.allow("ro"))
-    assert main(arguments(data, disk.root)) == 1
+    assert main(arguments(few_images, disk.root)) == 1
     assert "Read-only file system, while writing " in last_words(capsys)
     disk.allow("rw")
     shutil.rmtree(disk.folder / "out" / "claims", ignore_errors=True)  # as if this process, which could not, had ended
-    assert main(arguments(data, disk.root)) == 0
-    assert rows(disk.root) == expected
+    assert main(arguments(few_images, disk.root)) == 0
+    assert plain_rows(disk.root) == expected
 
 
-def test_rows_on_a_read_only_disk_are_read_and_not_compacted(disk, data, expected, tmp_path, capsys):
-    assert main(arguments(data, disk.root)) == 0
+def test_rows_on_a_read_only_disk_are_read_and_not_compacted(disk, few_images, expected, plain_rows, tmp_path, capsys):
+    assert main(arguments(few_images, disk.root)) == 0
     disk.allow("ro")
     for verb in (["leaderboard"], ["leaderboard", "--sql", "FROM scores"], ["figures", "--to", str(tmp_path / "to")]):
         assert main([*verb, "--output", disk.root]) == 0
     capsys.readouterr()
     assert main(["compact", "--output", disk.root]) == 2
     assert "cannot be written (Read-only file system)" in last_words(capsys)
-    assert rows(disk.root) == expected
+    assert plain_rows(disk.root) == expected
 
 
 # -- slow
 
 
-def test_a_run_on_a_slow_disk_ends_as_on_a_fast_one(data, expected, tmp_path, monkeypatch):
+def test_a_run_on_a_slow_disk_ends_as_on_a_fast_one(few_images, expected, plain_rows, tmp_path, monkeypatch):
     sync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (time.sleep(0.1), sync(descriptor)))
-    assert main(arguments(data, str(tmp_path))) == 0
-    assert rows(str(tmp_path)) == expected
+    assert main(arguments(few_images, str(tmp_path))) == 0
+    assert plain_rows(str(tmp_path)) == expected

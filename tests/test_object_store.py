@@ -18,12 +18,10 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from datasets.synthetic import write_files
 from orchestrator import storage
 from orchestrator.cli import main
 from orchestrator.errors import RunError
 from orchestrator.results import Output
-from orchestrator.rows import MEASURED, ROW_TYPES
 from orchestrator.storage import Storage
 
 CHECKOUT = Path(__file__).parent.parent
@@ -96,16 +94,6 @@ def uri(store) -> str:
     return f"s3://{bucket}/out?scheme=http&endpoint_override=127.0.0.1%3A{store.port}"
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """A category of 24 training images."""
-    root = tmp_path_factory.mktemp("data")
-    write_files(root, 32)
-    for surplus in sorted((root / "fabric" / "train" / "good").iterdir())[24:]:
-        surplus.unlink()
-    return root
-
-
 def arguments(data: Path, output: str, *more: str) -> list[str]:
     """A run of two jobs: one trial of the one, three of the other, whose checkpoint is of 60 MB."""
     return [
@@ -126,28 +114,21 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None
         time.sleep(0.01)
 
 
-def rows(root: str) -> dict[str, list]:
-    """Every row by its kind, without what may differ between two runs."""
-    tables = {kind: Output(root).table(kind) for kind in ROW_TYPES}
-    plain = {kind: table.drop_columns(sorted(MEASURED & set(table.column_names))) for kind, table in tables.items()}
-    return {kind: table.to_pylist() for kind, table in plain.items()}
-
-
 @pytest.fixture(scope="module")
-def expected(data, tmp_path_factory) -> dict[str, list]:
+def expected(few_images, plain_rows, tmp_path_factory) -> dict[str, list]:
     """What the same run leaves in a local folder."""
     root = str(tmp_path_factory.mktemp("local"))
-    assert main(arguments(data, root)) == 0
-    found = rows(root)
+    assert main(arguments(few_images, root)) == 0
+    found = plain_rows(root)
     assert (len(found["leaderboard"]), len(found["trials"])) == (JOBS, TRIALS)
     return found
 
 
 @pytest.fixture
-def finished(data, uri, expected, capsys) -> str:
+def finished(few_images, uri, expected, plain_rows, capsys) -> str:
     """The bucket after a whole run."""
-    assert main(arguments(data, uri)) == 0
-    assert rows(uri) == expected
+    assert main(arguments(few_images, uri)) == 0
+    assert plain_rows(uri) == expected
     capsys.readouterr()
     return uri
 
@@ -177,9 +158,9 @@ def test_a_bucket_is_found_by(way, store, uri, monkeypatch):
     assert [info.base_name for info in Storage(uri).files()] == ["a b%20c"]
 
 
-def test_a_run_leaves_the_rows_of_a_local_one_and_the_next_finds_nothing_to_do(data, finished, store, capsys):
+def test_a_run_leaves_the_rows_of_a_local_one_and_the_next_finds_nothing_to_do(few_images, finished, store, capsys):
     store.requests.clear()
-    assert main(arguments(data, finished)) == 0
+    assert main(arguments(few_images, finished)) == 0
     assert "nothing to do, 2 finished before" in capsys.readouterr().out
     assert not store.asked("^(PUT|POST) .*parquet")
 
@@ -188,39 +169,41 @@ def test_a_run_leaves_the_rows_of_a_local_one_and_the_next_finds_nothing_to_do(d
     "when",
     ["PUT .*-t0000", "PUT .*-t0001", "weights.pt.*partNumber=3", "PUT .*/leaderboard/.*skip_ganomaly", "DELETE .*-t"],
 )
-def test_killed_at_any_request_and_started_again_it_leaves_the_same_rows(when, data, uri, expected, store):
-    process = begin(data, uri)
+def test_killed_at_any_request_and_started_again_it_leaves_the_same_rows(
+    when, few_images, uri, expected, plain_rows, store
+):
+    process = begin(few_images, uri)
     with process:
         wait_for(lambda: store.asked(when), process)
         process.send_signal(signal.SIGKILL)
-    kept = rows(uri)
+    kept = plain_rows(uri)
     assert process.returncode == -signal.SIGKILL
     assert all(row in expected[kind] for kind in kept for row in kept[kind])
-    assert main(arguments(data, uri)) == 0
-    assert rows(uri) == expected
+    assert main(arguments(few_images, uri)) == 0
+    assert plain_rows(uri) == expected
     assert not Storage(uri).files("resume")
 
 
-def test_of_two_runs_at_once_each_trains_what_the_other_does_not(data, uri, expected, store):
-    with begin(data, uri) as first, begin(data, uri) as second:
+def test_of_two_runs_at_once_each_trains_what_the_other_does_not(few_images, uri, expected, plain_rows, store):
+    with begin(few_images, uri) as first, begin(few_images, uri) as second:
         said = [process.communicate() for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
-    assert rows(uri) == expected
+    assert plain_rows(uri) == expected
     written = store.asked(r"^PUT .*-t\d+\.parquet")
     assert len(written) == len(set(written)) == TRIALS
 
 
-def test_a_run_on_a_slow_store_ends_as_on_a_fast_one(data, uri, expected, store):
+def test_a_run_on_a_slow_store_ends_as_on_a_fast_one(few_images, uri, expected, plain_rows, store):
     store.delay_s = 0.1
-    assert main(arguments(data, uri)) == 0
+    assert main(arguments(few_images, uri)) == 0
     store.delay_s = 0.0
-    assert rows(uri) == expected
+    assert plain_rows(uri) == expected
 
 
 # -- the other verbs
 
 
-def test_rows_are_read_drawn_compacted_and_forgotten(data, finished, expected, tmp_path, capsys):
+def test_rows_are_read_drawn_compacted_and_forgotten(few_images, finished, expected, plain_rows, tmp_path, capsys):
     assert main(["leaderboard", "--output", finished]) == 0
     assert "skip_ganomaly" in capsys.readouterr().out
     assert main(["leaderboard", "--output", finished, "--sql", "SELECT count(*) AS n FROM trials"]) == 0
@@ -229,12 +212,12 @@ def test_rows_are_read_drawn_compacted_and_forgotten(data, finished, expected, t
     assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg"}
     for _ in range(2):
         assert main(["compact", "--output", finished]) == 0
-        assert rows(finished) == expected
+        assert plain_rows(finished) == expected
     assert [info.base_name[:7] for info in Storage(finished).files("trials")] == ["merged-"]
     assert main(["leaderboard", "--output", finished, "--sql", "SELECT count(*) AS n FROM scores"]) == 0
     before = Output(finished).jobs()
-    assert main(arguments(data, finished, "--fresh")) == 0
-    assert rows(finished) == expected
+    assert main(arguments(few_images, finished, "--fresh")) == 0
+    assert plain_rows(finished) == expected
     assert all(new.finished_at > old.finished_at for new, old in zip(Output(finished).jobs(), before, strict=True))
 
 
@@ -259,21 +242,21 @@ def test_a_file_of_which_a_part_is_refused_leaves_the_old_one(size, store, uri):
 # -- stores that do not do what they should
 
 
-def test_a_bucket_that_does_not_exist_is_one_line_and_nothing_is_trained(data, uri, store, capsys):
+def test_a_bucket_that_does_not_exist_is_one_line_and_nothing_is_trained(few_images, uri, store, capsys):
     nowhere = uri.replace("/out?", "-none/out?")
-    line = complaint(capsys, arguments(data, nowhere), 2)
+    line = complaint(capsys, arguments(few_images, nowhere), 2)
     assert "cannot be written (NO_SUCH_BUCKET during PutObject operation: The specified bucket does not exist)" in line
     assert len(store.requests) == 1
 
 
-def test_wrong_credentials_are_one_line_and_nothing_is_trained(data, uri, store, capsys):
+def test_wrong_credentials_are_one_line_and_nothing_is_trained(few_images, uri, store, capsys):
     def check_credentials(after_requests: str) -> None:
         header = {"Content-Type": "text/plain"}
         urlopen(Request(f"{store.url}/moto-api/reset-auth", after_requests.encode(), header)).close()
 
     check_credentials("0")
     try:
-        assert "INVALID_ACCESS_KEY_ID" in complaint(capsys, arguments(data, uri), 2)
+        assert "INVALID_ACCESS_KEY_ID" in complaint(capsys, arguments(few_images, uri), 2)
         line = complaint(capsys, ["leaderboard", "--output", uri], 1)
         assert "INVALID_ACCESS_KEY_ID" in line and ", while listing leaderboard." in line
     finally:
@@ -281,20 +264,20 @@ def test_wrong_credentials_are_one_line_and_nothing_is_trained(data, uri, store,
     assert not Storage(uri).files()
 
 
-def test_a_store_that_is_away_is_one_line_and_nothing_is_trained(data, uri, store, monkeypatch, capsys):
+def test_a_store_that_is_away_is_one_line_and_nothing_is_trained(few_images, uri, store, monkeypatch, capsys):
     monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)
     store.stop()
     try:
-        assert "cannot be written (NETWORK_CONNECTION" in complaint(capsys, arguments(data, uri), 2)
+        assert "cannot be written (NETWORK_CONNECTION" in complaint(capsys, arguments(few_images, uri), 2)
     finally:
         store.start()
 
 
 @pytest.mark.parametrize("when", ["PUT .*-t0000", "weights.pt.*partNumber=2"])
 def test_a_store_that_goes_away_ends_the_run_in_one_line_and_the_same_command_goes_on_when_it_is_back(
-    when, data, uri, expected, store
+    when, few_images, uri, expected, plain_rows, store
 ):
-    with begin(data, uri) as process:
+    with begin(few_images, uri) as process:
         wait_for(lambda: store.asked(when), process)
         store.stop()
         try:
@@ -305,16 +288,16 @@ def test_a_store_that_goes_away_ends_the_run_in_one_line_and_the_same_command_go
     *warnings, line = said.splitlines()
     assert all(warning.startswith("the claims cannot be renewed (") for warning in warnings), said
     assert line.startswith("defectsweep: ") and "NETWORK_CONNECTION" in line and "Every row that was finished" in line
-    assert main(arguments(data, uri)) == 0
-    assert rows(uri) == expected
+    assert main(arguments(few_images, uri)) == 0
+    assert plain_rows(uri) == expected
 
 
-def test_a_store_that_is_away_for_a_moment_ends_no_run(data, uri, expected, store):
-    with begin(data, uri) as process:
+def test_a_store_that_is_away_for_a_moment_ends_no_run(few_images, uri, expected, plain_rows, store):
+    with begin(few_images, uri) as process:
         wait_for(lambda: store.asked("PUT .*-t0000"), process)
         store.stop()
         time.sleep(1)
         store.start()
         said = process.communicate()[1]
     assert process.returncode == 0, said
-    assert rows(uri) == expected
+    assert plain_rows(uri) == expected
