@@ -50,6 +50,22 @@ def test_twice_ends_at_once(start, tmp_path):
     assert len(Output(str(tmp_path / "out")).trials()) >= 1
 
 
+def test_the_second_waits_for_nothing():
+    code = """
+import os, signal
+from orchestrator import interrupts
+interrupts.GRACE_S = 3600
+with interrupts.handled("to go on: again"):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGTERM)
+    print("still here")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (130, "") and done.stderr.endswith("to go on: again\n")
+
+
 def test_an_end_that_takes_too_long_is_cut_short():
     """As when Ray does not let go: after the grace the process ends whatever it is doing."""
     code = """

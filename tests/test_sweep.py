@@ -311,6 +311,15 @@ def test_what_another_sweep_finished_is_not_done_again(begin, search, refit, mak
     assert second.job_rows[job.id] == first.job_rows[job.id]
 
 
+def test_a_job_that_another_sweep_closed_as_failed_is_searched_again_before_its_refit(begin, search, refit, make_job):
+    job = make_job(trials=2)
+    first = begin(job)
+    search(first, status=FAILED)
+    second = begin(job, rival=True)  # its rows are complete, and the job not closed yet
+    assert refit(first) == [None]
+    assert second.next_refit() is None and search(second) == [0, 1] and refit(second) == [1]
+
+
 def test_a_dead_sweeps_job_is_taken_over_where_it_stood(begin, search, refit, output, make_job, monkeypatch):
     monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
     job = make_job(trials=5)
