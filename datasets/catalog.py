@@ -25,7 +25,8 @@ class Dataset:
     read: Callable[[Path, Sample, int, str], Picture]  # (home, sample, size_px, fit)
 
     def home(self, root: str | Path | None) -> Path:
-        """The dataset's folder: `root`, or `root/<name>` where that exists, so that one root can hold several."""
+        """The dataset's folder: `root`, or `root/<name>` where that exists, so that one root can hold several. Raises
+        DataError if it needs a root and there is none."""
         if not self.needs_root:
             return Path()
         if root is None:

@@ -25,7 +25,8 @@ CATEGORIES: tuple[str, ...] = ()
 
 
 def find_categories(root: str | Path) -> list[str]:
-    """The folder's own name if it is a category itself, else the names of the categories in it, sorted."""
+    """The folder's own name if it is a category itself, else the names of the categories in it, sorted. Raises
+    DataError if there is none."""
     folder = open_root(root)
     if _is_category(folder):
         return [_own_name(folder)]
@@ -40,7 +41,9 @@ def find_categories(root: str | Path) -> list[str]:
 
 
 def scan(root: str | Path, category: str) -> list[Sample]:
-    """The samples of one category, sorted by path; `part` is None unless there is a `train` folder."""
+    """The samples of one category, sorted by path; `part` is None unless there is a `train` folder. Raises DataError if
+    the category does not exist, a class folder is empty, no image is normal to train on, or only some defects have
+    masks."""
     folder = open_root(root)
     require_category("folder", folder, category, find_categories(folder))
     home = folder if _is_category(folder) else folder / category

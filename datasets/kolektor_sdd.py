@@ -18,7 +18,7 @@ _LABEL = "_label"
 
 
 def find_categories(root: str | Path) -> list[str]:
-    """The one category, if `root` holds items."""
+    """The one category. Raises DataError unless `root` holds an item."""
     folder = open_root(root)
     if not _items(folder):
         there = ", ".join(subfolders(folder)) or "no folder"
@@ -29,7 +29,9 @@ def find_categories(root: str | Path) -> list[str]:
 
 
 def scan(root: str | Path, category: str) -> list[Sample]:
-    """All parts of all items, sorted by path; reads the label pictures, for they alone say what is defective."""
+    """All parts of all items, sorted by path; reads the label pictures, for they alone say what is defective. Raises
+    DataError if the category does not exist, an item is empty, a label picture is missing or unreadable, or no part is
+    normal."""
     folder = open_root(root)
     require_category("kolektor_sdd", folder, category, find_categories(folder))
     samples = [sample for item in _items(folder) for sample in _scan_item(folder, item)]

@@ -17,7 +17,7 @@ CATEGORIES: tuple[str, ...] = (
 
 
 def find_categories(root: str | Path) -> list[str]:
-    """Names of the categories that lie in `root`, sorted."""
+    """Names of the categories in `root`, sorted. Raises DataError if there is none, or `root` is one itself."""
     folder = open_root(root)
     if _is_category(folder):
         raise DataError(f"{folder} is one category itself; expected the folder that holds it; use {folder.parent}")
@@ -31,7 +31,8 @@ def find_categories(root: str | Path) -> list[str]:
 
 
 def scan(root: str | Path, category: str) -> list[Sample]:
-    """The samples of one category, sorted by path."""
+    """The samples of one category, sorted by path. Raises DataError if the category does not exist, a class folder is
+    empty, no training image is normal, or only some defects have masks."""
     folder = open_root(root)
     require_category("mvtec_ad", folder, category, find_categories(folder))
     home = folder / category

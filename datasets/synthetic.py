@@ -39,11 +39,13 @@ CATEGORIES: tuple[str, ...] = tuple(DEFECTS)
 
 
 def find_categories(root: str | Path | None = None) -> list[str]:
+    """The three products, whatever the root: there are no files."""
     return list(CATEGORIES)
 
 
 def scan(root: str | Path | None, category: str) -> list[Sample]:
-    """The samples of one category, sorted by path; the paths are those that `write_files` writes."""
+    """The samples of one category, sorted by path; the paths are those that `write_files` writes. Raises DataError for
+    a category that does not exist."""
     require_category("synthetic", Path(), category, list(CATEGORIES))
     counts = [("train", "good", TRAIN_IMAGES), ("test", "good", TEST_GOOD_IMAGES)]
     counts += [("test", defect, TEST_DEFECT_IMAGES) for defect in DEFECTS[category]]
@@ -58,14 +60,16 @@ def scan(root: str | Path | None, category: str) -> list[Sample]:
 
 
 def read(root: str | Path | None, sample: Sample, size_px: int, fit: str) -> Picture:
-    """Draws a sample. Its hashes are those of its description: they do not depend on the size, nor on the processor."""
+    """Draws a sample: (S, S, 3) uint8, and an (S, S) bool mask where it is defective. Its hashes are those of its
+    description: they do not depend on the size, nor on the processor."""
     pixels, mask = draw(sample.path, size_px)
     content = hashlib.sha256(f"synthetic {_VERSION}: {sample.path}".encode()).hexdigest()
     return Picture(pixels, mask if sample.label else None, content=content, pixel_hash=content)
 
 
 def write_files(root: str | Path, size_px: int) -> int:
-    """Writes all pictures and masks as a tree of PNG files in MVTec AD's layout; returns the number of pictures."""
+    """Writes all pictures and masks as a tree of PNG files in MVTec AD's layout; returns the number of pictures. Raises
+    DataError where a file cannot be written."""
     home = Path(root).expanduser()
     written = 0
     for category in CATEGORIES:

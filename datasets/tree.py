@@ -17,6 +17,7 @@ MASK_FOLDER = "ground_truth"
 
 
 def is_normal_name(name: str) -> bool:
+    """Whether a folder of this name holds normal images: one of NORMAL_NAMES, in any case."""
     return name.lower() in NORMAL_NAMES
 
 
@@ -26,7 +27,7 @@ def nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
 
 
 def open_root(root: str | Path) -> Path:
-    """The data root as an existing folder with something in it; `~` is expanded."""
+    """The data root, `~` expanded. Raises DataError unless it is a folder with something in it."""
     folder = Path(root).expanduser()
     if not folder.exists():
         raise DataError(f"data root {folder} does not exist; expected a folder of images; check --data-root")
@@ -56,6 +57,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def require_category(dataset: str, root: Path, wanted: str, found: list[str]) -> None:
+    """Raises DataError, which lists the categories found, the nearest name first, unless `wanted` is one of them."""
     if wanted not in found:
         names = ", ".join(nearest_first(wanted, found))
         raise DataError(f"{dataset} has no category {wanted!r} in {root}; there are: {names}; check --category")
@@ -68,6 +70,9 @@ def scan_classes(root: Path, folder: Path, part: str | None) -> list[Sample]:
         root: the data root, to which the samples' paths are relative.
         folder: the category's `train` or `test` folder, or the category itself if it has no split of its own.
         part: "train", "test" or None.
+
+    Raises:
+        DataError: a class folder without an image.
     """
     masks = (folder.parent if part else folder) / MASK_FOLDER
     samples = []
@@ -100,7 +105,8 @@ def scan_classes(root: Path, folder: Path, part: str | None) -> list[Sample]:
 
 
 def finish_category(category: Path, samples: list[Sample]) -> list[Sample]:
-    """The samples of one category, sorted by path, once they hold normals to train on and masks for all or none."""
+    """The samples of one category, sorted by path. Raises DataError unless they hold normals to train on, and masks for
+    all of the defective ones or for none."""
     if not any(sample.label == 0 and sample.part != "test" for sample in samples):
         classes = ", ".join(sorted({f"{sample.part or ''}/{sample.defect}".lstrip("/") for sample in samples}))
         raise DataError(

@@ -67,12 +67,15 @@ class AdversarialReconstructor(Detector):
         self.generator_adam, self.discriminator_adam = adam(hparams, self.generator), adam(hparams, self.discriminator)
 
     def networks(self) -> dict[str, nn.Module]:
+        """Generator and discriminator, whose features are part of the score."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the generator, then of the discriminator."""
         return [self.generator_adam, self.discriminator_adam]
 
     def take(self, images: Tensor) -> Tensor:
+        """Bring images to the device, in MEMORY_FORMAT. Raises ValueError for any shape but the detector's."""
         return super().take(images).contiguous(memory_format=self.MEMORY_FORMAT)
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:

@@ -48,13 +48,13 @@ def widths(size_px: int) -> list[int]:
 
 
 def halving(in_width: int, width: int, norm: bool) -> list[nn.Module]:
-    """The layers of one level down, spectrally normalised."""
+    """The layers of one level down, (N, in, H, W) -> (N, out, H / 2, W / 2), spectrally normalised."""
     conv = spectral_norm(_init(nn.Conv2d(in_width, width, 4, 2, 1)))
     return [conv, *([nn.BatchNorm2d(width)] if norm else []), nn.LeakyReLU(0.2)]
 
 
 def dense(in_width: int, width: int) -> list[nn.Module]:
-    """The layers of one fully connected level of a discriminator, spectrally normalised."""
+    """The layers of one fully connected level of a discriminator, (N, in) -> (N, out), spectrally normalised."""
     return [spectral_norm(_init(nn.Linear(in_width, width))), nn.LeakyReLU(0.2), nn.Dropout(0.2)]
 
 
@@ -70,6 +70,7 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*layers, _init(nn.Conv2d(channels, LATENT_DIM, INNER_PX)), nn.Flatten())
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) in [-1, 1] -> (N, Z) of any value: nothing follows the last convolution."""
         return self.layers(images)
 
 
@@ -87,6 +88,7 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers, _init(nn.ConvTranspose2d(in_width, channels, 4, 2, 1)), nn.Tanh())
 
     def forward(self, codes: Tensor) -> Tensor:
+        """(N, Z), drawn from N(0, 1) or encoded -> (N, C, S, S) in [-1, 1], by a tanh."""
         return self.layers(codes[:, :, None, None])
 
 
@@ -104,6 +106,7 @@ class DiscriminatorXz(nn.Module):
         self.of_pair = nn.Sequential(*dense(channels * INNER_PX ** 2 + 512, 1024), _init(nn.Linear(1024, 1)))
 
     def forward(self, images: Tensor, codes: Tensor) -> Tensor:
+        """(N, C, S, S) and (N, Z) -> logits (N,), trained to be high for (x, E(x)) and low for (G(z), z)."""
         return self.of_pair(torch.cat([self.of_image(images), self.of_code(codes)], dim=1)).flatten()
 
 
@@ -123,6 +126,7 @@ class DiscriminatorXx(nn.Module):
         self.logit = _init(nn.Linear(in_width * PAIR_PX ** 2, 1))
 
     def forward(self, images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) twice -> logits (N,), trained to be high where both are the same, and features (N, F = 8192)."""
         features = self.features(torch.cat([images, others], dim=1))
         return self.logit(features).flatten(), features
 
@@ -135,6 +139,7 @@ class DiscriminatorZz(nn.Module):
         self.layers = nn.Sequential(*dense(2 * LATENT_DIM, 64), *dense(64, 32), _init(nn.Linear(32, 1)))
 
     def forward(self, codes: Tensor, others: Tensor) -> Tensor:
+        """(N, Z) twice -> logits (N,), trained to be high where both are the same."""
         return self.layers(torch.cat([codes, others], dim=1)).flatten()
 
 
@@ -161,13 +166,16 @@ class Alad(Detector):
                 "discriminator_xx": self.judge_xx, "discriminator_zz": self.judge_zz}
 
     def networks(self) -> dict[str, nn.Module]:
+        """The five that train, and the averages of encoder, generator and D_xx under "<name>_average"."""
         return self._trained() | {f"{name}_average": average for name, average in self.averages.items()}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the encoder, of the generator, and one over all three discriminators."""
         return [self.encoder_adam, self.generator_adam, self.judges_adam]
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        """One step of all five networks; see the contract. E and G share the losses of both cycles."""
+        """One step of all five networks; see the contract. E and G share the losses of both cycles. Losses: encoder,
+        generator, discriminator (the three together) and cycles."""
         x = self.take(images)
         for network in self._trained().values():
             network.train()

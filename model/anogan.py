@@ -48,6 +48,7 @@ class AnoGan(Detector):
     """DCGAN's generator and discriminator, and the search for a code."""
 
     HParams: ClassVar[type] = HParams
+    optimises_to_score: ClassVar[bool] = True
 
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
         """Build G and D with DCGAN's weights. Raises ValueError unless image_shape is (C, S, S), S = 2^k >= 32."""
@@ -62,13 +63,16 @@ class AnoGan(Detector):
         self.start = torch.randn(LATENT_DIM, generator=torch.Generator().manual_seed(START_SEED)).to(self.device)
 
     def networks(self) -> dict[str, nn.Module]:
+        """Generator and discriminator; the codes that are searched are not kept."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the generator, then of the discriminator; the search for a code makes its own each time."""
         return [self.generator_adam, self.discriminator_adam]
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        """One step of the GAN on images and as many random codes; see the contract."""
+        """One step of the GAN on images and as many random codes; see the contract. Losses: generator and
+        discriminator."""
         x = self.take(images)
         self.generator.train()
         self.discriminator.train()

@@ -27,6 +27,7 @@ class Detector(ABC):
     """Learns normal images, then scores any image: higher is more anomalous. It owns its networks and optimisers."""
 
     HParams: ClassVar[type]  # a frozen dataclass that validates itself; its defaults are the paper's
+    optimises_to_score: ClassVar[bool] = False  # its score takes optimiser steps: it is no fixed program of the image
 
     def __init__(self, hparams: Any, image_shape: tuple[int, int, int], device: torch.device | str):
         """Keep what every detector needs; image_shape is (C, H, W)."""
@@ -88,7 +89,7 @@ class Detector(ABC):
 
     def take(self, images: Tensor) -> Tensor:
         """Bring images to the detector's device. Raises ValueError for any shape but (N, C, H, W) with N >= 1."""
-        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape or len(images) == 0:
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape or images.shape[0] == 0:
             channels, height, width = self.image_shape
             raise ValueError(
                 f"images have shape {tuple(images.shape)}: expected (N, {channels}, {height}, {width}) with N >= 1; "

@@ -38,6 +38,7 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*down_stack(channels, size_px), to_latent)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) -> (N, Z) of any value: nothing follows the convolution of the 4x4 map."""
         return self.layers(images).flatten(1)
 
 
@@ -55,6 +56,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(latent_dim, channels, 4, 2, 1, bias=False), nn.Tanh())
 
     def forward(self, latents: Tensor) -> Tensor:
+        """(N, Z) -> (N, C, S, S) in [-1, 1], by a tanh."""
         return self.layers(latents[:, :, None, None])
 
 
@@ -67,6 +69,7 @@ class Discriminator(nn.Module):
         self.logit = nn.Conv2d(widths(size_px)[-1], 1, SMALLEST_MAP_PX, bias=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) -> logits (N,), and features (N, F, 4, 4), which are after their LeakyReLU."""
         features = self.features(images)
         return self.logit(features).flatten(), features
 

@@ -59,6 +59,7 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * MAP_PX ** 2, LATENT_DIM))
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) in [-1, 1] -> (N, Z) of any value: nothing follows the linear layer."""
         return self.layers(images)
 
 
@@ -78,6 +79,7 @@ class Generator(nn.Module):
         self.to_image = nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
 
     def forward(self, codes: Tensor) -> Tensor:
+        """(N, Z), drawn from N(0, 1) or encoded -> (N, C, S, S) in [-1, 1], by a tanh."""
         return self.to_image(self.to_map(codes).unflatten(1, (128, MAP_PX, MAP_PX)))
 
 
@@ -97,6 +99,8 @@ class PairDiscriminator(nn.Module):
         self.logit = nn.Linear(1024, 1)
 
     def forward(self, images: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) and (N, Z) -> logits (N,), trained to be high for (x, E(x)) and low for (G(z), z), and features
+        (N, F = 1024)."""
         features = self.of_pair(torch.cat([self.of_image(images), self.of_code(codes)], dim=1))
         return self.logit(features).flatten(), features
 
@@ -120,13 +124,16 @@ class Egbad(Detector):
         self.adams = {name: adam(hparams, network) for name, network in self.trained.items()}
 
     def networks(self) -> dict[str, nn.Module]:
+        """The three that train, and the average of each under "<name>_average"."""
         return self.trained | {f"{name}_average": average for name, average in self.averages.items()}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the encoder, of the generator, of the discriminator."""
         return list(self.adams.values())
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        """One step of E, G and D; see the contract. At least two codes are drawn, since G normalises over the batch."""
+        """One step of E, G and D; see the contract. At least two codes are drawn, since G normalises over the batch.
+        Losses: encoder, generator, discriminator."""
         x = self.take(images)
         encoder, generator, discriminator = (network.train() for network in self.trained.values())
         z = torch.randn(max(len(x), 2), LATENT_DIM, device=self.device)

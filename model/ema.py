@@ -37,4 +37,5 @@ class Ema(nn.Module):
         return self
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What the network returns for these inputs, by the averaged weights."""
         return self.average(*inputs)

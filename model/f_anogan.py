@@ -87,7 +87,8 @@ class ResidualBlock(nn.Module):
                                     _init(nn.Conv2d(hidden, out_width, 3, padding=1), math.sqrt(2))])
         self.shortcut = _init(nn.Conv2d(in_width, out_width, 1))
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, in, H, W) -> (N, out, 2H, 2W) or (N, out, H / 2, W / 2)
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, 2 H, 2 W) if `up`, else (N, out, H / 2, W / 2)."""
         path = F.relu(self.norms[0](x))
         if self.up:
             path, x = F.interpolate(path, scale_factor=2), F.interpolate(x, scale_factor=2)
@@ -107,6 +108,7 @@ class Generator(nn.Module):
         self.to_image = nn.Sequential(nn.BatchNorm2d(up[-1]), nn.ReLU(), to_channels, nn.Tanh())
 
     def forward(self, codes: Tensor) -> Tensor:
+        """(N, Z), drawn from N(0, 1) or encoded -> (N, C, S, S) in [-1, 1], by a tanh."""
         return self.to_image(self.blocks(self.to_map(codes).unflatten(1, (INNER_WIDTH, INNER_PX, INNER_PX))))
 
 
@@ -121,6 +123,7 @@ class Trunk(nn.Module):
             *(ResidualBlock(*pair, norm, up=False) for pair in pairwise(down)), nn.Flatten())
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) -> (N, F), the flattened 4x4 map; no activation follows the last block."""
         return self.layers(images)
 
 
@@ -133,6 +136,7 @@ class Critic(nn.Module):
         self.value = _init(nn.Linear(INNER_WIDTH * INNER_PX ** 2, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) -> values (N,) of any size, trained to be high for normal images, and features (N, F)."""
         features = self.trunk(images)
         return self.value(features).flatten(), features
 
@@ -146,6 +150,7 @@ class Encoder(nn.Module):
         self.code = _init(nn.Linear(INNER_WIDTH * INNER_PX ** 2, LATENT_DIM))
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) -> (N, Z) in [-1, 1], by a tanh."""
         return torch.tanh(self.code(self.trunk(images)))
 
 
@@ -165,23 +170,29 @@ class FAnoGan(Detector):
         self.critic_steps = 0
 
     def networks(self) -> dict[str, nn.Module]:
+        """The generator and the critic of the first phase, and the encoder of the second."""
         return {"generator": self.generator, "critic": self.critic, "encoder": self.encoder}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the generator and of the critic, RMSprop of the encoder."""
         return [self.generator_adam, self.critic_adam, self.encoder_rmsprop]
 
     def state_dict(self) -> dict[str, Any]:
+        """The contract's, and how many steps the critic has taken: it says when the generator's turn is."""
         return super().state_dict() | {"critic_steps": self.critic_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of `state_dict` by copy. Raises RuntimeError where the networks' shapes differ."""
         super().load_state_dict(state)
         self.critic_steps = state["critic_steps"]
 
     def is_ready(self, progress: float) -> bool:
+        """True in the second phase only: before it, no encoder has learnt to invert the generator."""
         return progress > self.hparams.gan_share
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        """One step of the phase that `progress` is in; see the contract."""
+        """One step of the phase that `progress` is in; see the contract. Losses: generator, critic and
+        gradient_penalty, then encoder, pixel and feature."""
         x = self.take(images)
         return self._gan_step(x) if progress < self.hparams.gan_share else self._encoder_step(x)
 

@@ -51,6 +51,7 @@ class Generator(nn.Module):
         self.second_encoder = Encoder(channels, size_px, LATENT_DIM)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, C, S, S) -> x_hat (N, C, S, S) in [-1, 1], z (N, Z) and z_hat (N, Z)."""
         codes = self.encoder(images)
         reconstructions = self.decoder(codes)
         return reconstructions, codes, self.second_encoder(reconstructions)
@@ -72,14 +73,17 @@ class Ganomaly(Detector):
         self.generator_adam, self.discriminator_adam = adam(hparams, self.generator), adam(hparams, self.discriminator)
 
     def networks(self) -> dict[str, nn.Module]:
+        """The generator, which holds both encoders and the decoder, and the discriminator."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam of the generator, then of the discriminator."""
         return [self.generator_adam, self.discriminator_adam]
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
         """One step of both networks; see the contract. G's adversarial loss is feature matching, so D's logits train D
-        alone, by half the sum of its two cross-entropies."""
+        alone, by half the sum of its two cross-entropies. Losses: generator, discriminator, adversarial, context and
+        latent."""
         hparams, x = self.hparams, self.take(images)
         self.generator.train()
         self.discriminator.train()

@@ -50,7 +50,8 @@ class SelfAttention(nn.Module):
         self.project = nn.Conv2d(channels, 2 * self.qk_channels + self.value_channels, 1, bias=False)  # q, k, v
         self.gamma = nn.Parameter(torch.zeros(())) if residual else None
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W); before training the map itself, if `residual`, since gamma is 0."""
         query, key, value = self.project(x).split([self.qk_channels, self.qk_channels, self.value_channels], dim=1)
         if self.gamma is None:
             value = x
@@ -96,6 +97,7 @@ class Discriminator(nn.Module):
         self.features = nn.Sequential(*dcgan.down_stack(channels, size_px), to_features)
         self.logit = nn.Conv2d(features, 1, 1, bias=False)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:  # (N, C, H, W) -> logits (N,), features (N, Z)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) -> logits (N,), and features (N, Z), which have no activation."""
         features = self.features(images)
         return self.logit(features).flatten(), features.flatten(1)

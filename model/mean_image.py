@@ -31,10 +31,12 @@ class RunningMean(nn.Module):
         self.register_buffer("images", torch.zeros((), dtype=torch.float64))
 
     def add(self, images: Tensor) -> None:
+        """Take images (N, C, H, W) into the sum; one that comes again counts again."""
         self.total += images.sum(dim=0, dtype=torch.float64)
         self.images += len(images)
 
-    def forward(self) -> Tensor:  # (C, H, W); grey (0) before the first image
+    def forward(self) -> Tensor:
+        """The mean image (C, H, W), float32; grey (0) before the first image."""
         return (self.total / self.images.clamp(min=1)).float()
 
 
@@ -48,9 +50,11 @@ class MeanImage(Detector):
         self.mean = RunningMean(self.image_shape).to(self.device)
 
     def networks(self) -> dict[str, nn.Module]:
+        """The running mean, which has buffers and no parameter."""
         return {"mean": self.mean}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
+        """An empty list: a mean needs no descent."""
         return []
 
     @torch.no_grad()

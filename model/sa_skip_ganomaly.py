@@ -77,6 +77,7 @@ class Generator(nn.Module):
         self.to_image = nn.Conv2d(width, channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) in [-1, 1] -> (N, C, S, S) in [-1, 1], by a tanh."""
         attended_maps, down = [], images
         for level, (convs, attention) in enumerate(zip(self.encoder, self.attention, strict=True)):
             features = convs(self.pool(down) if level else down)

@@ -39,6 +39,7 @@ class Cbam(nn.Module):
             nn.Conv2d(2, 1, CBAM_KERNEL_PX, padding=CBAM_KERNEL_PX // 2, bias=False), nn.BatchNorm2d(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W), of no greater absolute values."""
         by_channel = self.channel(x.mean(dim=(2, 3))) + self.channel(x.amax(dim=(2, 3)))  # (N, C)
         x = x * by_channel.sigmoid()[:, :, None, None]
         by_place = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)  # (N, 2, H, W)
@@ -65,6 +66,7 @@ class Generator(nn.Module):
         self.to_image = nn.Conv2d(width, channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) in [-1, 1] -> (N, C, S, S) in [-1, 1], by a tanh."""
         attended_maps, down = [], images
         for level, (convs, attention) in enumerate(zip(self.encoder, self.attention, strict=True)):
             down = convs(soft_pool(down) if level else down)

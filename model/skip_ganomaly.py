@@ -42,6 +42,7 @@ class Generator(nn.Module):
         self.to_image = nn.ConvTranspose2d(2 * widths[0], channels, 4, 2, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) in [-1, 1] -> (N, C, S, S) in [-1, 1], by a tanh."""
         maps = [self.down[0](images)]
         for down in self.down[1:]:
             maps.append(down(F.leaky_relu(maps[-1], 0.2)))
