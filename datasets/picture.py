@@ -30,6 +30,8 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
+    """What one file became."""
+
     pixels: np.ndarray  # (S, S, 3) uint8
     mask: np.ndarray | None  # (S, S) bool
     content: str  # sha256 hex of the file's bytes
@@ -62,6 +64,11 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
     )
 
 
+def read_pixels(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 of a picture that no dataset knows, upright, at native size. Raises UnreadableError."""
+    return _rgb(_decode(_read_bytes(path.parent, path.name), path.name), path.name)
+
+
 def read_mask(root: Path, path: str) -> np.ndarray:
     """(H, W) bool of the mask picture at `path` under `root`: set where it is not black.
 
@@ -80,15 +87,22 @@ def fit_image(pixels: np.ndarray, size_px: int, fit: str) -> np.ndarray:
     goes on without an edge, and no single pixel of the border (a crack that ends there) becomes a streak across the
     bar, as it would by repeating the border. "stretch" fills the square.
     """
-    height, width = _fitted(pixels.shape[0], pixels.shape[1], size_px, fit)
+    rows, columns = inside(pixels.shape[0], pixels.shape[1], size_px, fit)
+    top, height, left, width = rows.start, rows.stop - rows.start, columns.start, columns.stop - columns.start
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)  # PIL's is antialiased
     inner = np.asarray(image)
-    (top, _), (left, _) = _padding(height, width, size_px)
     square = np.empty((size_px, size_px, 3), dtype=np.uint8)
     square[:top], square[top + height :] = _mean_colour(inner[0]), _mean_colour(inner[-1])
     square[:, :left], square[:, left + width :] = _mean_colour(inner[:, 0]), _mean_colour(inner[:, -1])
     square[top : top + height, left : left + width] = inner
     return square
+
+
+def inside(height: int, width: int, size_px: int, fit: str) -> tuple[slice, slice]:
+    """The rows and the columns of its square that a picture of this size fills; the rest are bars."""
+    new_height, new_width = _fitted(height, width, size_px, fit)
+    (top, _), (left, _) = _padding(new_height, new_width, size_px)
+    return slice(top, top + new_height), slice(left, left + new_width)
 
 
 def _mean_colour(line: np.ndarray) -> np.ndarray:

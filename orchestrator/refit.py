@@ -5,7 +5,6 @@ A refit that was cut short goes on from its saved state, as a trial does.
 
 import dataclasses
 import functools
-import io
 import itertools
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import fit, metrics, pictures, search
+from orchestrator import checkpoint, fit, metrics, pictures, search
 from orchestrator.config import seed_of
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
@@ -25,8 +24,6 @@ from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, T
 from orchestrator.saved_state import SavedState
 from orchestrator.storage import Storage
 from orchestrator.trial import Record, Selection, build, data_facts, selection, training
-
-WEIGHTS, CONFIG = "weights.pt", "config.json"
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,8 @@ def refit(
     world: int = 1,
     on_built: Callable[[Detector], object] = lambda detector: None,
     on_epoch: Callable[[Detector], object] = lambda detector: None,
-) -> tuple[Refitted, Detector]:
-    """Trains the winner again, to its best epoch; returns its measurement and the detector.
+) -> tuple[Refitted, dict[str, bytes]]:
+    """Trains the winner again, to its best epoch; returns its measurement and the files of its checkpoint.
 
     Of `world` data-parallel processes, each calls this with its own `rank`; all go on from rank 0's state. With one
     worker, the weights are the trial's own (on CPU bit for bit).
@@ -91,7 +88,7 @@ def refit(
         on_epoch(detector)
         if saved and rank == 0:
             saved.offer(functools.partial(record.state, detector, clock))
-    figures, scores, shown = measure(detector, job, images, data, device)
+    figures, scores, shown, map_range = measure(detector, job, images, data, device)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
     row = JobRow(
         **provenance(job, facts),
@@ -104,7 +101,7 @@ def refit(
         epochs=epochs,
         status=COMPLETED,
     )
-    return Refitted(row, scores, shown), detector
+    return Refitted(row, scores, shown), checkpoint.files(detector, row, job, *map_range)
 
 
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
@@ -115,10 +112,11 @@ def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState
 
 def measure(
     detector: Detector, job: Job, images: Images, data: Selection, device: torch.device
-) -> tuple[dict[str, Any], list[ScoreRow], list[PictureRow]]:
-    """The figures of a trained detector, its scores and pictures: the threshold from the validation part, everything
-    else from the test part, looked at here only."""
-    val_scores, _ = fit.score(detector, data.val)
+) -> tuple[dict[str, Any], list[ScoreRow], list[PictureRow], tuple[float, float]]:
+    """The figures of a trained detector, its scores and pictures, and the range of its maps: the threshold and the
+    range from the validation part, everything else from the test part, looked at here only."""
+    val_scores, val_maps = fit.score(detector, data.val)
+    map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - pictures.SATURATED_SHARE))
     threshold = metrics.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
     start = Clock(device, 0.0)
@@ -143,7 +141,7 @@ def measure(
         "score_images_per_s": len(test) / score_s,
     }
     shown = pictures.rows(detector, job, images, test, scores, maps, threshold, device)
-    return figures, _score_rows(job, images, test, scores), shown
+    return figures, _score_rows(job, images, test, scores), shown, map_range
 
 
 def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:
@@ -159,25 +157,6 @@ def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:
         status=FAILED,
         error=error,
     )
-
-
-def checkpoint_files(detector: Detector, row: JobRow, job: Job) -> dict[str, bytes]:
-    """The deployable detector: network weights (for weights_only=True) and, as JSON, how to build and use it."""
-    weights = io.BytesIO()
-    torch.save({name: network.state_dict() for name, network in detector.networks().items()}, weights)
-    config = {
-        "model": job.model,
-        "hparams": dataclasses.asdict(detector.hparams),
-        "image_shape": list(detector.image_shape),
-        "fit": job.fit,
-        "threshold": row.threshold,
-        **{
-            name: getattr(row, name)
-            for name in ("job_id", "dataset", "category", "seed", "protocol", "val_auc", "test_auc")
-        },
-        **{name: getattr(row, name) for name in ("data_hash", "split_hash", "git_commit", "torch_version")},
-    }
-    return {WEIGHTS: weights.getvalue(), CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
 
 
 def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:

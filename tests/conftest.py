@@ -1,5 +1,6 @@
 """What tests of several files share. The machine's cores go to the tests' processes, not to torch's threads."""
 
+import dataclasses
 import io
 import json
 import os
@@ -11,11 +12,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from datasets.synthetic import write_files
-from orchestrator import metrics, plan
+from model.catalog import MODELS
+from orchestrator import checkpoint, metrics, plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Category, Job
 from orchestrator.results import Output
@@ -137,6 +140,22 @@ def _identity(job: Job) -> dict:
         "settings": job.settings,
         "config_hash": job.config_hash,
     }
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint(make_job, make_job_row) -> Callable[..., tuple[JobRow, dict[str, bytes]]]:
+    """A finished job's row and the files of its detector, without the training; keywords are the row's columns, `job`
+    the options of the job."""
+
+    def make(model: str = "mean_image", job: dict | None = None, **columns) -> tuple[JobRow, dict[str, bytes]]:
+        torch.manual_seed(0)
+        of = make_job(**{"model": (model,), "size_px": 32, **(job or {})})
+        row = dataclasses.replace(make_job_row(of), **{"threshold": 0.5, **columns})
+        shape = (3, of.size_px, of.size_px)
+        detector = MODELS[model](MODELS[model].HParams(), shape, "cpu")
+        return row, checkpoint.files(detector, row, of, 0.0, 1.0)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from orchestrator.local_backend import LocalBackend
 from orchestrator.preflight import survey
 from orchestrator.results import Output
 from orchestrator.rows import MEASURED
-from orchestrator.sweep import Sweep
+from orchestrator.sweep import Listener, Sweep
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +36,19 @@ def run(job, images):
     """Runs the job on an output; `stop_after` epochs the time is up."""
 
     def to_the_end(root, stop_after: int | None = None) -> Sweep:
-        sweep, changes = Sweep([job], Output(str(root))), []
+        sweep, epochs = Sweep([job], Output(str(root))), []
 
-        def changed():
-            changes.append(sum(map(len, sweep.running.values())))
-            if stop_after is not None and changes.count(1) == stop_after + 1:  # its start, then each epoch
-                sweep.deadline = 0.0
+        class Clock(Listener):
+            def progressed(self, task, epoch, val_auc):
+                epochs.append((task.index, epoch, val_auc))
+                if len(epochs) == stop_after:
+                    sweep.deadline = 0.0
 
         with Claims(sweep.output) as claims:
             sweep.begin(claims)
-            sweep.on_change = changed
+            sweep.listeners.append(Clock())
             LocalBackend(Execution(backend="local")).run(sweep, {job.category: images})
+        sweep.heard = epochs
         return sweep
 
     return to_the_end
@@ -67,6 +69,8 @@ def test_a_trial_under_way_when_the_time_is_up_leaves_no_row_and_the_next_run_go
     assert plain(again.output.trials()) == plain(whole.output.trials())
     assert plain(again.output.jobs()) == plain(whole.output.jobs())
     assert again.output.files("resume") == [] and again.is_over()
+    told = [(row.index, epoch, v) for row in whole.output.trials() for epoch, v in enumerate(row.curve, start=1)]
+    assert whole.heard == told and again.heard == told[2:], "each epoch as it ended"
 
 
 def test_what_was_found_before_the_time_was_up_is_refitted(run, tmp_path, job):

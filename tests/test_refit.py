@@ -2,18 +2,17 @@
 
 import dataclasses
 import io
-import json
 
 import numpy as np
 import pytest
 import torch
 
 from datasets.images import load
-from model.catalog import MODELS
-from orchestrator import fit, metrics, plan, refit, trial
+from orchestrator import checkpoint, fit, metrics, plan, refit, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
+from orchestrator.results import Output
 from orchestrator.storage import Storage
 
 CPU = torch.device("cpu")
@@ -70,11 +69,19 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
         assert (row.threshold, row.job_id) == (result.row.threshold, result.row.job_id)
 
 
-def test_the_threshold_comes_from_validation_alone(job, images, refitted):
-    result, detector = refitted
+def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
     data = trial.selection(images, job.protocol, job.seed, CPU)
-    scores, _ = fit.score(detector, data.val)
-    assert result.row.threshold == metrics.best_f1_threshold(data.val_labels, scores)
+    scores, maps = fit.score(saved_detector.detector(CPU), data.val)
+    assert refitted[0].row.threshold == metrics.best_f1_threshold(data.val_labels, scores)
+    assert saved_detector.config.map_low == maps.min()
+    assert np.mean(maps > saved_detector.config.map_high) == pytest.approx(1e-3, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def saved_detector(refitted, tmp_path_factory) -> checkpoint.Checkpoint:
+    """The checkpoint, read again."""
+    output = Output(str(tmp_path_factory.mktemp("out")))
+    return checkpoint.load(output, output.write_checkpoint("job", refitted[1]))
 
 
 class Killed(Exception):
@@ -83,7 +90,7 @@ class Killed(Exception):
 
 def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path):
     task = refit.refit_task(job, [dataclasses.replace(winner, best_epoch=2)])  # of three
-    whole, expected = refit.refit(task, images, CPU, 0.0)
+    whole, expected_files = refit.refit(task, images, CPU, 0.0)
     trained = []
 
     def dies_in_its_second_epoch(detector):
@@ -95,11 +102,12 @@ def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, win
     with pytest.raises(Killed):
         refit.refit(task, images, CPU, 0.0, saved, on_epoch=dies_in_its_second_epoch)
     again = []
-    result, detector = refit.refit(task, images, CPU, 0.0, saved, on_epoch=again.append)
+    result, files = refit.refit(task, images, CPU, 0.0, saved, on_epoch=again.append)
     assert len(again) == 1, "the first epoch is not trained again, nor any after the best"
-    for name, network in expected.networks().items():
-        for key, tensor in network.state_dict().items():
-            assert torch.equal(tensor, detector.networks()[name].state_dict()[key]), (name, key)
+    expected, found = (torch.load(io.BytesIO(f[checkpoint.WEIGHTS])) for f in (expected_files, files))
+    for name, network in expected.items():
+        for key, tensor in network.items():
+            assert torch.equal(tensor, found[name][key]), (name, key)
     assert result.scores == whole.scores
     assert result.row.steps == whole.row.steps == 2 * 4
 
@@ -119,18 +127,15 @@ def test_it_keeps_the_batch_of_a_winner_that_ran_out_of_memory(job, images, winn
     assert result.row.images_per_s * result.row.train_s == pytest.approx(4 * 20)
 
 
-def test_its_checkpoint_rebuilds_the_detector_without_pickle(job, images, refitted):
-    result, detector = refitted
-    files = refit.checkpoint_files(detector, result.row, job)
-    config = json.loads(files[refit.CONFIG])
-    model = MODELS[config["model"]]
-    again = model(model.HParams(**config["hparams"]), tuple(config["image_shape"]), "cpu")
-    weights = torch.load(io.BytesIO(files[refit.WEIGHTS]), weights_only=True)
-    for name, network in again.networks().items():
-        network.load_state_dict(weights[name])
-    pixels = fit.to_device(images.pixels[:4], CPU)
-    assert np.array_equal(fit.score(again, pixels)[0], fit.score(detector, pixels)[0])
-    assert config["threshold"] == result.row.threshold
+def test_its_checkpoint_is_the_detector_that_was_measured(images, refitted, saved_detector):
+    row, scores = refitted[0].row, refitted[0].scores
+    by_path = {sample.path: i for i, sample in enumerate(images.samples)}
+    test = [by_path[score.path] for score in scores]
+    again, _ = fit.score(saved_detector.detector(CPU), fit.to_device(images.pixels[test], CPU))
+    assert again.tolist() == [score.score for score in scores]
+    config = saved_detector.config
+    assert (config.threshold, config.val_auc, config.job_id) == (row.threshold, row.val_auc, row.job_id)
+    assert config.selection_split == row.selection_split == "val"
 
 
 def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):

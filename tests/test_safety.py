@@ -22,7 +22,7 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator import refit
+from orchestrator import checkpoint
 from orchestrator.cli import main
 from orchestrator.results import Output
 
@@ -278,9 +278,9 @@ def trap(request, tmp_path) -> tuple[bytes, Path]:
 def test_a_checkpoint_that_would_run_code_is_refused_and_does_not_run(trap, tmp_path):
     content, sprung = trap
     output = Output(str(tmp_path / "out"))
-    place = output.write_checkpoint("job", {refit.WEIGHTS: content})
+    place = output.write_checkpoint("job", {checkpoint.WEIGHTS: content})
     with pytest.raises(pickle.UnpicklingError):
-        torch.load(output.path(place, refit.WEIGHTS), weights_only=True)
+        torch.load(output.path(place, checkpoint.WEIGHTS), weights_only=True)
     assert not sprung.exists()
 
 

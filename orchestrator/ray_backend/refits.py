@@ -115,7 +115,7 @@ def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] 
     rank, world = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config["cpus"])
     together = {"on_built": data_parallel.average_gradients, "on_epoch": data_parallel.average_buffers}
-    result, detector = refit.refit(
+    result, checkpoint_files = refit.refit(
         task,
         ray.get(config["images"]),
         ray.train.torch.get_device(),
@@ -127,6 +127,6 @@ def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] 
     )
     if rank > 0:
         return None
-    checkpoint = output.write_checkpoint(task.job.id, refit.checkpoint_files(detector, result.row, task.job))
+    checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
     scores, pictures = ([dataclasses.asdict(row) for row in rows] for rows in (result.scores, result.pictures))
     return {**dataclasses.asdict(result.row), "checkpoint": checkpoint}, scores, pictures

@@ -1,0 +1,219 @@
+"""A detector as a program of its own, by torch.export: pictures of one size in, scores, verdicts and heat maps out.
+
+picture -> Pillow's antialiased resize -> bars -> score >= threshold, all in the program. The resize is Pillow's to the
+last bit: each of its two passes is a constant matrix of whole numbers. A resize in floating point
+(`F.interpolate(antialias=True)`) moved scores by up to 0.5 % and turned a verdict.
+
+Letters: N pictures, H, W their native height and width; h, w those of a picture in the detector's square, S its side.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+from torch import Tensor, nn
+
+from datasets.picture import fit_image, inside
+from model.catalog import MODELS
+from model.contract import Detector
+from orchestrator import fit
+from orchestrator.checkpoint import Checkpoint, Config
+from orchestrator.errors import InputError, RunError
+
+METADATA = "metadata.json"  # beside the program, in its file
+TOLERANCE = 1e-4  # of a score, relative to it
+FIXED_POINT = 1 << 22  # the one of Pillow's weights
+BLOCK = 16  # of a pass's outputs: each sees a part of its inputs only
+CHECK_BYTES = 1 << 26  # of pictures at native size, at a time
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a program is from its detector, on the same pictures."""
+
+    pictures: int
+    absolute: float  # the largest of a score
+    relative: float
+    verdicts: int  # that are not the same
+
+    def is_negligible(self) -> bool:
+        """Whether every verdict is the same, and every score but for TOLERANCE."""
+        return self.verdicts == 0 and self.relative <= TOLERANCE
+
+
+class Pass:
+    """One pass of Pillow's bilinear resize, which is antialiased: (..., old) uint8 or whole -> (..., new) whole
+    float64."""
+
+    def __init__(self, old: int, new: int):
+        weights = pass_weights(old, new)
+        self.blocks: list[tuple[int, int, Tensor]] = []  # first and last input, weights (inputs, outputs)
+        for start in range(0, new, BLOCK):
+            block = weights[start : start + BLOCK]
+            used = np.flatnonzero(block.any(axis=0))
+            first, last = int(used[0]), int(used[-1]) + 1
+            self.blocks.append((first, last, torch.from_numpy(block[:, first:last].T.copy())))
+
+    def __call__(self, levels: Tensor) -> Tensor:
+        """(..., old) -> (..., new)."""
+        sums = torch.cat([levels[..., first:last].double() @ weights for first, last, weights in self.blocks], dim=-1)
+        return ((sums + FIXED_POINT // 2) / FIXED_POINT).floor().clamp(0, 255)
+
+
+def pass_weights(old: int, new: int) -> np.ndarray:
+    """(new, old) whole float64: what each output takes of each input, as Pillow rounds its triangle filter."""
+    weights = np.zeros((new, old))
+    scale = old / new
+    support = max(scale, 1.0)
+    for output in range(new):
+        centre = (output + 0.5) * scale
+        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), old)
+        triangle = np.maximum(0.0, 1.0 - np.abs((np.arange(first, last) - centre + 0.5) / support))
+        weights[output, first:last] = np.floor(triangle / triangle.cumsum()[-1] * FIXED_POINT + 0.5)
+    return weights
+
+
+class Square(nn.Module):
+    """fit_image of pictures of one size: (N, H, W, 3) uint8 -> (N, S, S, 3) uint8."""
+
+    def __init__(self, height: int, width: int, config: Config, columns_first: bool):
+        super().__init__()
+        self.size_px, self.columns_first = config.size_px, columns_first
+        self.rows, self.columns = inside(height, width, config.size_px, config.fit)
+        self.vertical = Pass(height, self.rows.stop - self.rows.start)
+        self.horizontal = Pass(width, self.columns.stop - self.columns.start)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures -> squares, as the class says."""
+        levels = pictures.permute(0, 3, 1, 2)
+        if self.columns_first:
+            levels = self._over_rows(self.horizontal(levels))
+        else:
+            levels = self.horizontal(self._over_rows(levels))
+        levels = self._between_bars(self._between_bars(levels, 2, self.rows), 3, self.columns)
+        return levels.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+
+    def _over_rows(self, levels: Tensor) -> Tensor:
+        return self.vertical(levels.transpose(2, 3)).transpose(2, 3)
+
+    def _between_bars(self, levels: Tensor, axis: int, filled: slice) -> Tensor:
+        """Each bar along an axis is of the mean of the border beside it."""
+        first, last = levels.narrow(axis, 0, 1), levels.narrow(axis, -1, 1)
+        before, after = self._bar(first, axis, filled.start), self._bar(last, axis, self.size_px - filled.stop)
+        return torch.cat([before, levels, after], dim=axis)
+
+    def _bar(self, border: Tensor, axis: int, thickness: int) -> Tensor:
+        shape = list(border.shape)
+        shape[axis] = thickness
+        return border.mean(dim=5 - axis, keepdim=True).round().expand(shape)
+
+
+class Program(nn.Module):
+    """Pictures (N, H, W, 3) uint8 -> scores (N,), verdicts (N,) bool: is it defective?, maps (N, h, w): the heat of
+    what the picture fills of the detector's square, so without its bars."""
+
+    def __init__(self, detector: Detector, config: Config, square: Square):
+        super().__init__()
+        self.detector, self.threshold, self.square = detector, config.threshold, square
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures -> scores, verdicts and maps, as the class says."""
+        scores, maps = self.detector.score(fit.normalise(self.square(pictures)))
+        return scores, scores.double() >= self.threshold, maps[:, self.square.rows, self.square.columns]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A program for pictures of one size, and the detector that it must agree with, both on the CPU."""
+
+    program: torch.export.ExportedProgram
+    detector: Detector
+    config: Config
+    size: tuple[int, int]  # (H, W)
+
+    @property
+    def pictures_at_a_time(self) -> int:
+        """As many as memory allows, and no more than are scored at once."""
+        height, width = self.size
+        return min(max(CHECK_BYTES // (3 * height * width), 1), fit.SCORE_BATCH)
+
+    def difference(self, chunks: Iterable[list[np.ndarray]]) -> Difference:
+        """Of program and detector, on pictures (H, W, 3) uint8 of this size."""
+        run, pairs = self.program.module(), []
+        for chunk in chunks:
+            squares = np.stack([fit_image(pixels, self.config.size_px, self.config.fit) for pixels in chunk])
+            expected, _ = fit.score(self.detector, torch.from_numpy(squares))
+            with torch.no_grad():
+                scores, flagged, _ = run(torch.from_numpy(np.stack(chunk)))
+            pairs.append(np.stack([expected, scores.double().numpy(), flagged.numpy()], axis=1))
+        expected, scores, flagged = np.concatenate(pairs).T
+        apart = np.abs(scores - expected)
+        relative = apart / np.maximum(np.abs(expected), np.finfo(np.float64).tiny)
+        turned = int((flagged != (expected >= self.config.threshold)).sum())
+        return Difference(len(expected), float(apart.max()), float(relative.max()), turned)
+
+    def file(self, difference: Difference) -> bytes:
+        """The file of the program, with what it is in `METADATA`. Raises RunError where it is too far from its
+        detector."""
+        if not difference.is_negligible():
+            raise RunError(
+                f"the exported program is not the detector: scores differ by up to {difference.relative:.2g} of "
+                f"themselves ({TOLERANCE:g} are allowed), and {difference.verdicts} of {difference.pictures} verdicts. "
+                "It was not written."
+            )
+        buffer, metadata = io.BytesIO(), json.dumps(self._metadata(difference), indent=2)
+        with warnings.catch_warnings(action="ignore"):  # of weights that share no memory
+            torch.export.save(self.program, buffer, extra_files={METADATA: metadata})
+        return buffer.getvalue()
+
+    def _metadata(self, difference: Difference) -> dict[str, Any]:
+        height, width = self.size
+        return {
+            **asdict(self.config),
+            "input": f"uint8 (N, {height}, {width}, 3), RGB, upright",
+            "outputs": ["scores (N,)", "is_defective (N,)", "maps (N, h, w)"],
+            "height_px": height,
+            "width_px": width,
+            "difference": asdict(difference),
+            "exported_with": {"torch": torch.__version__, "pillow": PIL.__version__},
+        }
+
+
+def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
+    """The program of a detector, for pictures of height and width `size`; not checked yet. Raises InputError for a
+    detector that is no fixed program."""
+    config = checkpoint.config
+    if MODELS[config.model].optimises_to_score:
+        raise InputError(
+            f"--export: {config.model} searches by gradient descent for each picture, and cannot be a program of its "
+            "own. Name another --model, or leave --export out."
+        )
+    detector = checkpoint.detector("cpu")
+    example = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    batch = torch.export.Dim("batch", min=1)
+    with warnings.catch_warnings(action="ignore"), torch.no_grad():
+        detector.score(torch.zeros((1, *config.image_shape)))  # leaves it as it is when it scores
+        program = torch.export.export(Program(detector, config, square(size, config)), (example,), None,
+                                      dynamic_shapes=({0: batch},))  # fmt: skip
+    return Export(program, detector, config, size)
+
+
+def square(size: tuple[int, int], config: Config) -> Square:
+    """fit_image as a module. Pillow's passes come in an order that depends on its version and the size, so it is asked.
+    Raises RunError where this Pillow does something else."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    expected = torch.from_numpy(fit_image(noise, config.size_px, config.fit))
+    for columns_first in (True, False):
+        found = Square(*size, config, columns_first)
+        if torch.equal(found(torch.from_numpy(noise[None]))[0], expected):
+            return found
+    raise RunError(
+        f"--export: Pillow {PIL.__version__} resizes {size[1]}x{size[0]} in a way that this program does not know; "
+        "nothing was written. Use another version of Pillow."
+    )

@@ -1,0 +1,302 @@
+"""New pictures -> scores, verdicts and heat maps, by a detector that a sweep has left.
+
+checkpoint -> detector -> pictures, read by a pool of threads ahead of the scoring -> a table of all of them,
+as Parquet and CSV, and a heat map each. Pictures are decoded, fitted and scored in chunks just as at test time.
+
+What is written takes the place of an earlier run's at the end, as a whole: until then it lies in `.unfinished`. So all
+that lies in the folder is of one run.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import torch
+from PIL.Image import DecompressionBombWarning
+
+from datasets.dump import Dump, Found, find, readable
+from datasets.picture import UnreadableError, fit_image, read_pixels
+from datasets.sample import DataError
+from model.contract import Detector
+from orchestrator import export, fit, heat_maps
+from orchestrator.checkpoint import Checkpoint, Config
+from orchestrator.errors import InputError, RunError, printable
+from orchestrator.row_files import to_table
+
+DEFECTIVE, GOOD = "defective", "good"
+PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"
+LISTED = 20  # up to so many pictures have a printed line each
+CHUNKS_AHEAD = 2  # of pictures that are read while others are scored
+MOST_READERS = 32
+Item, Value = TypeVar("Item"), TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One picture. What could not be read or scored is a row with its error."""
+
+    path: str
+    score: float | None = None
+    threshold: float
+    verdict: str | None = None  # DEFECTIVE from the threshold on, or GOOD
+    heat_map: str | None = None  # relative to the folder of the table
+    width_px: int | None = None  # upright, as its file has it
+    height_px: int | None = None
+    category: str
+    dataset: str
+    model: str
+    job_id: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture as the detector sees it, and as it is shown."""
+
+    square: np.ndarray  # (S, S, 3) uint8
+    panel: heat_maps.Panel
+
+
+@dataclass
+class Times:
+    """How many pictures were scored, and in how many seconds."""
+
+    pictures: int = 0
+    score_s: float = 0.0
+
+
+def run(found: Checkpoint, images: Sequence[str], to: Path, maps: str, export_to: str | None) -> int:
+    """Judges pictures, and writes the results into the folder `to`; prints what was done. `maps` says of which pictures
+    heat maps are drawn: "all", "defective" or "none". Returns 1 where a picture could not be judged, else 0."""
+    start = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    detector = found.detector(device)
+    dump = _dump(images, to)
+    exported = _export(found, dump.pictures) if export_to else None
+    print(*map(printable, _description(found)), "", sep="\n")
+    times = Times()
+    with _results(to) as folder:
+        with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
+            rows = list(_predictions(detector, found.config, dump.pictures, folder, maps, times))
+        table = to_table(Prediction, rows)
+        pq.write_table(table, folder / PARQUET)
+        pyarrow.csv.write_csv(table, folder / CSV)
+    _print(rows, dump, to, maps, device, times, time.perf_counter() - start)
+    if exported:
+        same_size = [
+            picture
+            for picture, row in zip(dump.pictures, rows, strict=True)
+            if row.error is None and (row.height_px, row.width_px) == exported.size
+        ]
+        _write_program(exported, same_size, Path(export_to).expanduser())
+    return int(bool(dump.closed) or any(row.error for row in rows))
+
+
+def _dump(images: Sequence[str], to: Path) -> Dump:
+    try:
+        return find(images, except_for=to)
+    except DataError as error:
+        raise InputError(str(error)) from None
+
+
+def _predictions(
+    detector: Detector, config: Config, pictures: list[Found], folder: Path, maps: str, times: Times
+) -> Iterator[Prediction]:
+    """The row of each picture, in order. Writes heat maps into `folder`."""
+
+    def read(picture: Found) -> Fitted | UnreadableError:
+        try:
+            pixels = read_pixels(Path(picture.path))
+        except UnreadableError as error:
+            return error
+        return Fitted(fit_image(pixels, config.size_px, config.fit), heat_maps.panel(pixels))
+
+    def draw(row: Prediction, shown: heat_maps.Panel, heat: np.ndarray) -> None:
+        if row.heat_map is not None:
+            path = folder / row.heat_map
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(heat_maps.draw(shown, heat, config, row.score))
+
+    with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1)) as pool:
+        done = _ahead(pool, read, pictures, CHUNKS_AHEAD * fit.SCORE_BATCH)
+        for chunk in _chunks(zip(pictures, done, strict=True), fit.SCORE_BATCH):
+            whole = [one for _, one in chunk if isinstance(one, Fitted)]
+            start = time.perf_counter()
+            scores, heats = _score(detector, [one.square for one in whole])
+            times.score_s += time.perf_counter() - start
+            times.pictures += len(whole)
+            judged = iter(zip(scores, heats, strict=True))
+            drawn = []
+            for picture, one in chunk:
+                score, heat = next(judged) if isinstance(one, Fitted) else (None, None)
+                row = _row(config, picture, one, score, maps)
+                if row.heat_map is not None:
+                    drawn.append(pool.submit(draw, row, one.panel, heat))
+                yield row
+            for future in drawn:
+                future.result()
+
+
+def _score(detector: Detector, squares: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    if not squares:
+        return np.empty(0), np.empty((0, 0, 0))
+    return fit.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
+
+
+def _row(config: Config, picture: Found, one: Fitted | UnreadableError, score: float | None, maps: str) -> Prediction:
+    identity = {name: getattr(config, name) for name in ("threshold", "category", "dataset", "model", "job_id")}
+    own = {"path": readable(picture.path), **identity}
+    if not isinstance(one, Fitted):
+        return Prediction(**own, error=readable(str(one)))
+    height, width = one.panel.native
+    own |= {"width_px": width, "height_px": height}
+    if not np.isfinite(score):
+        return Prediction(**own, error=f"its score is {score}, no finite number")
+    verdict = DEFECTIVE if score >= config.threshold else GOOD
+    is_drawn = maps == "all" or (maps == "defective" and verdict == DEFECTIVE)
+    heat_map = f"{MAPS}/{picture.name}.png" if is_drawn else None
+    return Prediction(**own, score=float(score), verdict=verdict, heat_map=heat_map)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Value], items: Iterable[Item], most: int
+) -> Iterator[Value]:
+    """function(item) of each item in order, by the pool's threads, up to `most` ahead of who takes them."""
+    waiting: deque[Future] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+# -- the folder of results
+
+
+@contextlib.contextmanager
+def _results(to: Path) -> Iterator[Path]:
+    """A folder to write results into, which then take the place of an earlier run's; nothing does if this fails."""
+    unfinished = to / UNFINISHED
+    if (to / MAPS).exists() and not (to / PARQUET).exists():
+        raise InputError(f"--to {to} holds {MAPS} that are not of 'defectsweep predict'. Name another folder.")
+    try:
+        _remove(unfinished)
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"--to {to} cannot be written ({error.strerror}). Name a folder that can.") from None
+    try:
+        yield unfinished
+        if (to / MAPS).exists():
+            (to / MAPS).rename(unfinished / "earlier")
+        for name in (PARQUET, CSV, MAPS):
+            if (unfinished / name).exists():
+                (unfinished / name).rename(to / name)
+    except OSError as error:
+        raise RunError(f"--to {to}: {error.strerror}: {error.filename}. What was there before stays.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(unfinished)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+# -- the program of its own
+
+
+def _export(found: Checkpoint, pictures: list[Found]) -> export.Export:
+    """For pictures of the size of the first that can be read."""
+    for picture in pictures:
+        with contextlib.suppress(UnreadableError):
+            height, width = read_pixels(Path(picture.path)).shape[:2]
+            return export.export(found, (height, width))
+    raise InputError("--export takes the size of the first picture that can be read, and none can.")
+
+
+def _write_program(exported: export.Export, pictures: list[Found], file: Path) -> None:
+    if not pictures:
+        raise RunError(f"--export {file}: no picture has a score to check the program with; it was not written.")
+    chunks = _chunks((read_pixels(Path(picture.path)) for picture in pictures), exported.pictures_at_a_time)
+    difference = exported.difference(chunks)
+    content = exported.file(difference)
+    aside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.replace(file)
+    except OSError as error:
+        raise RunError(f"--export {file} cannot be written ({error.strerror}). Name a file that can.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+    height, width = exported.size
+    print(
+        f"\nprogram in {printable(str(file))}: takes uint8 RGB (N, {height}, {width}, 3), on the CPU\n"
+        f"on {difference.pictures} of these pictures its scores differ from the detector's by at most "
+        f"{difference.absolute:.2g} ({difference.relative:.2g} of the score), and {difference.verdicts} verdicts"
+    )
+
+
+# -- what is printed
+
+
+def _description(found: Checkpoint) -> list[str]:
+    config = found.config
+    auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
+    return [
+        f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
+        f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
+        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split}",
+        f"from {found.place}",
+    ]
+
+
+def _print(
+    rows: list[Prediction], dump: Dump, to: Path, maps: str, device: torch.device, times: Times, wall_s: float
+) -> None:
+    for row in rows:
+        if row.error is not None:
+            print(printable(f"defectsweep: {row.path} cannot be judged: {row.error}"), file=sys.stderr)
+        elif len(rows) <= LISTED:
+            print(printable(f"{row.verdict:9}  {row.score:<10.4g}  {row.path}"))
+    for line in dump.closed:
+        print(printable(f"defectsweep: not looked into {readable(line)}"), file=sys.stderr)
+    flagged, failed = sum(row.verdict == DEFECTIVE for row in rows), sum(row.error is not None for row in rows)
+    parts = [
+        f"{len(rows)} pictures",
+        f"{flagged} defective",
+        f"{failed} CANNOT BE JUDGED" if failed else "",
+        f"{dump.others} other files ignored" if dump.others else "",
+    ]
+    print(("\n" if len(rows) <= LISTED else "") + ", ".join(filter(None, parts)))
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu x{torch.get_num_threads()}"
+    scoring = f"scoring alone {times.pictures / times.score_s:.1f} images/s" if times.score_s else "nothing scored"
+    print(f"{len(rows) / wall_s:.1f} images/s in all, {scoring}, on {name}")
+    drawn = "" if maps == "none" else f", {MAPS}/"
+    print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))

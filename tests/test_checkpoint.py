@@ -1,0 +1,130 @@
+"""The two files of a detector: read again they are the detector, and nothing else is taken for one."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.catalog import MODELS
+from orchestrator import checkpoint
+from orchestrator.checkpoint import CONFIG, WEIGHTS
+from orchestrator.errors import InputError
+from orchestrator.storage import Storage
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Writes files and reads them as a checkpoint."""
+
+    def load(files: dict[str, bytes]) -> checkpoint.Checkpoint:
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        return checkpoint.load(Storage(str(tmp_path)))
+
+    return load
+
+
+@pytest.fixture
+def changed(make_checkpoint):
+    """The files of a mean_image, with other values in the configuration."""
+
+    def changed(**values) -> dict[str, bytes]:
+        _, files = make_checkpoint()
+        return {**files, CONFIG: json.dumps({**json.loads(files[CONFIG]), **values}).encode()}
+
+    return changed
+
+
+@pytest.mark.parametrize("model", ["mean_image", "ganomaly", "egbad"])
+def test_the_detector_is_built_again_from_its_two_files_alone(make_checkpoint, load, model):
+    row, files = make_checkpoint(model, val_auc=0.75)
+    found = load(files)
+    torch.manual_seed(0)
+    original = MODELS[model](MODELS[model].HParams(), (3, 32, 32), "cpu")
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert torch.equal(found.detector("cpu").score(images)[0], original.score(images)[0])
+    assert (found.config.job_id, found.config.val_auc, found.config.size_px) == (row.job_id, 0.75, 32)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_a_missing_file_is_named(make_checkpoint, load, name):
+    _, files = make_checkpoint()
+    del files[name]
+    with pytest.raises(InputError, match=f"holds no {name}. A folder with weights.pt and config.json is expected"):
+        load(files)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_torn_file_is_named(make_checkpoint, load, name, share):
+    _, files = make_checkpoint()
+    with pytest.raises(InputError, match=name):
+        load({**files, name: files[name][: int(share * len(files[name]))]})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "mean_imag"}, "Did you mean 'mean_image'"),
+        ({"fit": "crop"}, "fit 'crop' does not exist"),
+        ({"threshold": "high"}, "threshold is 'high'; float is expected"),
+        ({"threshold": float("nan")}, "no finite numbers"),
+        ({"map_low": 2.0, "map_high": 1.0}, "no finite numbers in order"),
+        ({"image_shape": [3, 32]}, "image_shape is"),
+        ({"image_shape": [3, 32, "32"]}, r"image_shape\[2\] is '32'; int is expected"),
+        ({"image_shape": [3, 32, 64]}, r"\[3, S, S\] is expected"),
+        ({"seed": True}, "seed is True"),
+        ({"hparams": None}, "hparams is None; dict is expected"),
+    ],
+)
+def test_a_configuration_that_cannot_be_says_which_value_is_wrong(changed, load, values, message):
+    with pytest.raises(InputError, match=message):
+        load(changed(**values))
+
+
+def test_a_configuration_of_an_older_version_says_what_it_lacks(changed, load):
+    files = changed()
+    config = json.loads(files[CONFIG])
+    del config["map_low"], config["selection_split"]
+    with pytest.raises(InputError, match="lacks map_low, selection_split"):
+        load({**files, CONFIG: json.dumps(config).encode()})
+
+
+def test_what_a_later_version_adds_is_passed_over(changed, load):
+    assert load(changed(colour="blue")).config.model == "mean_image"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hparams": {"depth": 7}}, "hparams of mean_image: .*unexpected keyword argument 'depth'"),
+        ({"image_shape": [3, 64, 64]}, "not of the detector that config.json describes: .*size mismatch"),
+        ({"model": "ganomaly"}, "not of the detector that config.json describes: 'generator'"),
+    ],
+)
+def test_weights_and_configuration_must_be_of_one_detector(changed, load, values, message):
+    found = load(changed(**values))
+    with pytest.raises(InputError, match=message) as raised:
+        found.detector("cpu")
+    assert "\n" not in str(raised.value)
+
+
+class Touch:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_weights_that_would_run_code_are_refused_and_do_not_run(make_checkpoint, load, tmp_path):
+    _, files = make_checkpoint()
+    buffer = io.BytesIO()
+    torch.save({"mean": Touch(tmp_path / "sprung")}, buffer)
+    with pytest.raises(InputError, match="weights.pt cannot be read"):
+        load({**files, WEIGHTS: buffer.getvalue()})
+    assert not (tmp_path / "sprung").exists()
