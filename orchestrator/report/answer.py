@@ -1,0 +1,101 @@
+"""Ranked lines -> the answer: which detector is best in each category, how good it is, and how sure that is. Pure."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+RANKING = ["dataset", "category", "protocol", "size_px"]  # lines that agree in these were ranked together
+CONTROL = "mean_image"
+STEP = 0.05  # of the left end of the scale that intervals are drawn on
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The first of one ranking."""
+
+    place: str
+    model: str
+    test_auc: float
+    low: float | None
+    high: float | None
+    lead: str  # over the second, and whether it is more than chance
+    is_told_apart: bool
+    control_auc: float | None  # of the trivial control, where it is not the winner itself
+
+    @property
+    def warning(self) -> str:
+        """What speaks against using this detector; "" where nothing does."""
+        if self.model == CONTROL:
+            return "no detector beats the mean image"
+        if self.control_auc is not None and self.low is not None and self.control_auc >= self.low:
+            return "not clearly better than the mean image"
+        return ""
+
+
+def winners(lines: pd.DataFrame) -> list[Winner]:
+    """Of each ranking that has a result. `lines` are those of leaderboard.jobs, with `place`."""
+    found = []
+    for _, ranking in lines.groupby(RANKING):
+        scored = ranking[ranking.test_auc.notna()].sort_values("rank", kind="stable")
+        if scored.empty:
+            continue
+        first = scored.iloc[0]
+        control = scored[scored.model == CONTROL].test_auc.max() if first.model != CONTROL else None
+        text, is_told_apart = lead(first, len(scored))
+        found.append(
+            Winner(
+                place=first.place,
+                model=first.model,
+                test_auc=first.test_auc,
+                low=_known(first.test_auc_low),
+                high=_known(first.test_auc_high),
+                lead=text,
+                is_told_apart=is_told_apart,
+                control_auc=_known(control),
+            )
+        )
+    return found
+
+
+def lead(first: pd.Series, competitors: int) -> tuple[str, bool]:
+    """In words, of a ranking's first line over its second; and whether 0 lies outside the interval of its lead."""
+    if competitors < 2:
+        return "no other model", False
+    if pd.isna(first.lead):
+        return "not comparable with the second: no test images in common", False
+    is_told_apart = first.lead_low > 0
+    verdict = "better than" if is_told_apart else "not told apart from"
+    interval = f"{first.lead_low:+.3f} to {first.lead_high:+.3f}"
+    return f"{verdict} {first.lead_over} ({first.lead:+.3f}; {interval})", is_told_apart
+
+
+def overall(models: pd.DataFrame) -> list[str]:
+    """A sentence for each ranking of leaderboard.by_model: which model has the highest mean."""
+    if models.empty:
+        return []
+    said = []
+    for (protocol, size_px), ranking in models[models.test_auc.notna()].groupby(["protocol", "size_px"]):
+        ranking = ranking.sort_values("rank", kind="stable")
+        first = ranking.iloc[0]
+        if len(ranking) < 2:
+            continue
+        where = "the only category" if first.categories == 1 else f"the {first.categories} categories that it finished"
+        low, high = first.test_auc_low, first.test_auc_high
+        interval = "" if pd.isna(low) else f" (95 % {low:.3f} to {high:.3f})"
+        said.append(
+            f"{first.model} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
+            f"(protocol {protocol}, {size_px} px): {lead(first, len(ranking))[0]}."
+        )
+    return said
+
+
+def scale(winners: list[Winner]) -> float:
+    """The left end of the scale on which all intervals are drawn; 1 is the right."""
+    ends = (winner.test_auc if winner.low is None else winner.low for winner in winners)
+    lowest = min(ends, default=0.5)
+    return min(1 - STEP, math.floor(lowest / STEP) * STEP)
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

@@ -1,0 +1,75 @@
+"""What an output holds, as tables, and the names of its parts: the report's other modules see nothing else of it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+
+import pandas as pd
+
+from orchestrator.results import Output
+from orchestrator.rows import COMPLETED
+
+PLACE = ["dataset", "category", "protocol", "size_px", "settings"]  # jobs that agree in these may share a plot
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of jobs, trials and scores. Those of jobs and trials have one more column: `place`, the name for people of
+    what their PLACE tells apart in this output."""
+
+    jobs: pd.DataFrame
+    trials: pd.DataFrame
+    scores: pd.DataFrame
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The jobs that completed."""
+        return self.jobs[self.jobs.status == COMPLETED]
+
+    @property
+    def models(self) -> list[str]:
+        """Their names, in alphabetical order."""
+        return sorted({*self.jobs.model, *self.trials.model})
+
+
+def read(output: Output) -> Found:
+    """All rows of an output but its pictures, which are read as they are needed."""
+    jobs, trials, scores = (output.table(kind).to_pandas() for kind in ("leaderboard", "trials", "scores"))
+    names = places(pd.concat([jobs, trials]))
+    return Found(*(rows.assign(place=_named(rows, names)) for rows in (jobs, trials)), scores)
+
+
+def places(rows: pd.DataFrame) -> dict[tuple, str]:
+    """The values of PLACE -> the category's name, with as much else as tells it from the others here."""
+    known = rows.drop_duplicates(PLACE).sort_values(PLACE)
+    parts = known[["category"]].astype(str)
+    if known.groupby("category").dataset.nunique().max() > 1:
+        parts["dataset"] = known.dataset
+    if known.protocol.nunique() > 1:
+        parts["protocol"] = known.protocol
+    if known.size_px.nunique() > 1:
+        parts["size"] = known.size_px.astype(str) + " px"
+    if known.warm_start.nunique(dropna=False) > 1:
+        parts["warm_start"] = known.warm_start.map(lambda text: "warm" if isinstance(text, str) else "cold")
+    text = pd.Series(map(" · ".join, parts.itertuples(index=False)), known.index, dtype=str)
+    text = text.where(~text.duplicated(keep=False), text + " · " + known.settings)
+    return dict(zip(_keys(known), text, strict=True))
+
+
+def numbers(values: Iterable[float | None], digits: int = 4) -> list[float | None]:
+    """As JSON can hold them, with so many significant digits: None for what is missing or not finite."""
+    return [float(f"{value:.{digits}g}") if is_number(value) else None for value in values]
+
+
+def is_number(value: float | None) -> bool:
+    """Whether it is there, and finite."""
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _named(rows: pd.DataFrame, names: dict[tuple, str]) -> list[str]:
+    return [names[key] for key in _keys(rows)]
+
+
+def _keys(rows: pd.DataFrame) -> Iterable[tuple]:
+    return rows[PLACE].itertuples(index=False, name=None)

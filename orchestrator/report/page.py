@@ -1,0 +1,163 @@
+"""Everything that was found -> the page, by its template. Every name is escaped by Jinja, or by `look` in plots."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+import orchestrator.report.answer as answer
+import orchestrator.report.facts as facts
+import orchestrator.report.look as look
+import orchestrator.report.mistakes as mistakes
+import orchestrator.report.plots as plots
+import orchestrator.report.schedule as schedule
+import orchestrator.report.search_plots as search_plots
+import orchestrator.report.time_plot as time_plot
+import orchestrator.report.warm_plot as warm_plot
+import orchestrator.report.warm_starts as warm_starts
+from orchestrator import leaderboard
+from orchestrator.errors import printable
+from orchestrator.report.found import PLACE, Found, is_number
+from orchestrator.results import Output
+from orchestrator.rows import COMPLETED
+
+HERE = Path(__file__).parent
+
+
+class Column(NamedTuple):
+    """Of the main table: the lines' column, its heading, and whether it is a figure."""
+
+    name: str
+    heading: str
+    is_number: bool = True
+
+
+COLUMNS = (
+    Column("rank", "rank"), Column("place", "category", False), Column("model", "model", False),
+    Column("status", "status", False), Column("test_auc", "test AUROC"), Column("interval", "95 % interval", False),
+    Column("val_auc", "val AUROC"),
+    Column("f1", "F1"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
+    Column("au_pro", "AU-PRO"), Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
+    Column("wall_s", "refit s"),
+)  # fmt: skip
+
+
+class Cell(NamedTuple):
+    """Of the main table."""
+
+    shown: str
+    value: float | str | None  # to sort by; None comes last
+
+
+def render(output: Output, found: Found) -> str:
+    """The whole page as HTML."""
+    marks = look.marks(found.models)
+    lines = _lines(found)
+    models = leaderboard.by_model(found.jobs, found.scores)
+    context = {
+        "name": output.root.rstrip("/").rpartition("/")[2] or output.root,
+        "found": found,
+        "caption": leaderboard.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
+        "winners": (winners := answer.winners(lines)) if len(lines) else [],
+        "overall": answer.overall(models),
+        "scale": answer.scale(winners) if len(lines) else 0.0,
+        "columns": COLUMNS,
+        "headings": {column.name: column.heading for column in COLUMNS} | {"worst_auc": "worst AUROC"},
+        "table": [
+            {"is_failed": line["status"] != COMPLETED, "cells": [_cell(column, line) for column in COLUMNS]}
+            for line in lines.to_dict("records")
+        ],
+        "categories": sorted(set(lines.place)) if len(lines) else [],
+        "models": sorted(set(found.jobs.model)),
+        "leads": leaderboard.leads(lines),
+        "auc": plots.auc(lines, marks) if len(lines) and lines.test_auc.notna().any() else None,
+        "by_model": leaderboard.for_reading(models),
+        "curves": plots.by_place(found, marks),
+        "searches": _searches(found),
+        "runs": (runs := schedule.runs(found.jobs, found.trials)),
+        "use": schedule.use(runs) if len(runs) else None,
+        "gantt": time_plot.gantt(runs) if len(runs) else None,
+        "pairs": _pairs(found),
+        "albums": mistakes.by_place(output, found, lines) if len(lines) else {},
+        "facts": facts.of(output, found),
+        "darker": look.DARKER,
+    }
+    return _environment().get_template("page.html.jinja").render(**context, **_assets())
+
+
+def _lines(found: Found) -> pd.DataFrame:
+    """Those of leaderboard.jobs, each with its `place`."""
+    lines = leaderboard.jobs(found.jobs, found.scores)
+    return lines.merge(found.jobs[[*PLACE, "place"]].drop_duplicates(), on=PLACE, how="left") if len(lines) else lines
+
+
+def _cell(column: Column, line: dict) -> Cell:
+    if column.name == "interval":
+        low, high = line["test_auc_low"], line["test_auc_high"]
+        return Cell(f"{low:.3f}–{high:.3f}", low) if is_number(low) else Cell("–", None)
+    value = line[column.name]
+    if column.name == "status":
+        error = line["error"]
+        value = f"{value}: {error}" if isinstance(error, str) else value
+    if not column.is_number:
+        return Cell(value, value)
+    if not is_number(value):
+        return Cell("–", None)
+    is_share = isinstance(value, float) and column.name != "wall_s"
+    return Cell(f"{value:.3f}" if is_share else f"{value:.0f}", float(value))
+
+
+def _searches(found: Found) -> dict[str, dict]:
+    """Job's name for people -> the figures of its search. Jobs without a hyper-parameter to search have one trial and
+    nothing to show."""
+    by_name = {}
+    for _, trials in sorted(found.trials.groupby("job_id"), key=lambda pair: _job_name(pair[1])):
+        if len(trials) > 1:
+            by_name[_job_name(trials)] = search_plots.of_job(trials)
+    return by_name
+
+
+def _pairs(found: Found) -> dict[str, dict]:
+    """Name for people -> a warm and a cold search, and their figure."""
+    pairs = enumerate(warm_starts.pairs(found.jobs, found.trials), 1)
+    return {
+        f"{i} · {pair.alike['category']} · {pair.alike['model']} · seed {pair.alike['seed']}": {
+            "of": pair,
+            "figure": warm_plot.best_so_far(pair),
+        }
+        for i, pair in pairs
+    }
+
+
+def _job_name(trials: pd.DataFrame) -> str:
+    first = trials.iloc[0]
+    return f"{first.place} · {first.model} · seed {first.seed}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    environment.filters["json_text"] = lambda value: Markup(look.json_text(value))
+    return environment
+
+
+def _assets() -> dict[str, Markup]:
+    """Style and scripts, and the hashes by which the page's policy lets these scripts run, and no other."""
+    scripts = {"plotly": get_plotlyjs().replace("\r\n", "\n"), "script": (HERE / "page.js").read_text()}
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts.values())
+    return {
+        **{name: Markup(text) for name, text in scripts.items()},
+        "style": Markup((HERE / "page.css").read_text()),
+        "allowed": Markup(" ".join(f"'sha256-{hash}'" for hash in hashes)),
+    }

@@ -1,0 +1,84 @@
+"""Rows -> what a warm start saved: each warm search beside the cold one of the same job. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from orchestrator.rows import COMPLETED
+
+ALIKE = ["dataset", "category", "model", "seed", "protocol", "size_px", "batch", "epochs"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One job's trials, in order."""
+
+    job_id: str
+    warm_start: str | None
+    best_so_far: list[float | None]  # after each trial, of completed ones; None before the first
+    test_auc: float | None
+
+    @property
+    def trials(self) -> int:
+        """How many there were."""
+        return len(self.best_so_far)
+
+    @property
+    def best(self) -> float:
+        """The highest validation AUROC of a completed trial."""
+        return self.best_so_far[-1]
+
+    def trials_to(self, val_auc: float) -> int | None:
+        """How many trials it took to reach at least this; None where it never did."""
+        reached = (i for i, best in enumerate(self.best_so_far, 1) if best is not None and best >= val_auc)
+        return next(reached, None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A warm search and a cold one that agree in everything of ALIKE."""
+
+    alike: dict
+    warm: Search
+    cold: Search
+
+    @property
+    def cold_trials(self) -> int:
+        """To the cold search's best."""
+        return self.cold.trials_to(self.cold.best)
+
+    @property
+    def warm_trials(self) -> int | None:
+        """To as much; None where the warm search never reached it."""
+        return self.warm.trials_to(self.cold.best)
+
+
+def pairs(jobs: pd.DataFrame, trials: pd.DataFrame) -> list[Pair]:
+    """Every warm job with every cold one like it. Jobs without a completed trial are left out."""
+    test_auc = dict(zip(jobs.job_id, jobs.test_auc, strict=True))
+    groups: dict[tuple, list[Search]] = {}
+    for job_id, own in trials.groupby("job_id"):
+        own = own.sort_values("index")
+        curve = best_so_far(own.val_auc.where(own.status == COMPLETED))
+        if curve[-1] is None:
+            continue
+        first = own.iloc[0]
+        warm_start = first.warm_start if isinstance(first.warm_start, str) else None
+        # A trial that is not stopped runs all epochs; one that ran out of memory goes on with half the batch.
+        key = tuple(int(own[name].max()) if name in ("batch", "epochs") else first[name] for name in ALIKE)
+        groups.setdefault(key, []).append(Search(job_id, warm_start, curve, test_auc.get(job_id)))
+    return [
+        Pair(dict(zip(ALIKE, key, strict=True)), warm, cold)
+        for key, searches in sorted(groups.items())
+        for warm in searches
+        if warm.warm_start is not None
+        for cold in searches
+        if cold.warm_start is None
+    ]
+
+
+def best_so_far(values: Sequence[float | None]) -> list[float | None]:
+    """The running maximum; None until there is a value."""
+    running = pd.Series(values, dtype=float).cummax().ffill()
+    return [None if pd.isna(value) else float(value) for value in running]
