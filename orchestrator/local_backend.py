@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from datasets.images import Images
-from orchestrator import refit, trial
-from orchestrator.config import Execution
+from orchestrator import probe, refit, trial
+from orchestrator.config import Execution, Experiment
+from orchestrator.cost import Probed
 from orchestrator.errors import InputError, RunError
 from orchestrator.plan import Category, TrialTask
 from orchestrator.provenance import describe
@@ -60,16 +61,21 @@ class LocalBackend:
                 break
         self._refit_ready(sweep, images)
 
+    def probe(self, experiment: Experiment, model: str) -> Probed:
+        """Measures a model by a few steps, on what a trial holds."""
+        torch.set_num_threads(self.cpus)
+        return probe.probe(experiment, model, self.device, self.gpu_share)
+
     def _train(self, sweep: Sweep, task: TrialTask, images: Images) -> None:
         saved = trial.saved_state(sweep.output, task, self.checkpoint_s)
         epochs = trial.train(task, images, self.device, self.gpu_share, saved)
         while True:
             try:
-                next(epochs)
+                progress = next(epochs)
             except StopIteration as end:
                 sweep.record(task, end.value)
                 return
-            sweep.on_change()
+            sweep.progressed(task, progress.epoch, progress.val_auc)
             if sweep.out_of_time():
                 epochs.close()
                 sweep.abandon(task)
@@ -92,8 +98,8 @@ class LocalBackend:
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         saved = refit.saved_state(output, task, self.checkpoint_s)
-        result, detector = refit.refit(task, images, self.device, self.gpu_share, saved)
-        checkpoint = output.write_checkpoint(task.job.id, refit.checkpoint_files(detector, result.row, task.job))
+        result, checkpoint_files = refit.refit(task, images, self.device, self.gpu_share, saved)
+        checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
         return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
 
 

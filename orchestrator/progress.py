@@ -1,147 +1,194 @@
-"""What a person sees while a sweep runs: one live display on a terminal, plain lines elsewhere."""
+"""What a person sees while a sweep runs: one live display on a terminal, plain lines elsewhere.
 
-import os
+The sweep tells of each event, upon which a snapshot of it is taken; that may be drawn and said from any thread.
+"""
+
+import math
+import threading
 import time
 from typing import TextIO
 
-from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
+from orchestrator import snapshot
 from orchestrator.errors import printable
-from orchestrator.rows import COMPLETED, TrialRow
-from orchestrator.sweep import Sweep
+from orchestrator.plan import TrialTask
+from orchestrator.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.snapshot import BestLine, JobLine, Snapshot
+from orchestrator.sweep import Listener, Sweep
+from orchestrator.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
 
-PLAIN_EVERY_S = 10.0
+LOOK_S = 1.0  # between two snapshots upon epochs
+PLAIN_EVERY_S = 10.0  # between two lines that trials or jobs have ended
+HEARTBEAT_S = 60.0  # between two lines in any case
+BEST_IN_A_LINE = 4
+JOB_NAMES = dict(zip(JobLine._fields, ("category", "model", "seed", "trials", "epoch", "val AUROC"), strict=True))
+BEST_NAMES = dict(zip(BestLine._fields, ("best so far", "val AUROC", "model"), strict=True))
 
 
-class Progress:
-    """Shows a sweep while the context lasts: jobs, trials, best validation AUROC, time left."""
+class Progress(Listener):
+    """Shows a sweep while the context lasts: jobs, trials, epochs, best validation AUROC, busy slots, time left. A
+    screen that goes away does not end the sweep."""
 
     def __init__(self, sweep: Sweep, screen: TextIO, slots: int):
-        plain = not screen.isatty() or bool(os.environ.get("CI")) or os.environ.get("TERM") == "dumb"
-        self.console = Console(file=screen, highlight=False, markup=False, emoji=False, soft_wrap=plain)
-        self.live = None if plain else Live(console=self.console, refresh_per_second=4, transient=True)
+        self.file = Outlived(screen)
         self.sweep, self.slots = sweep, slots
-        self.said_at, self.last_line = time.monotonic(), ""
-        self.said: set[str] = set()
+        self.is_plain, self.console = is_plain(screen), Screen(self.file)
+        self.over, self.voice = threading.Event(), threading.Lock()
+        self.heart = threading.Thread(target=self._beat, name="progress", daemon=True)
 
     def __enter__(self) -> "Progress":
-        self.sweep.on_change = self.changed
+        self.began = self.said_at = time.monotonic()
+        self.seen = snapshot.take(self.sweep, self.slots)
+        self.said = (self.seen.jobs, self.seen.trials)
+        self.sweep.listeners.append(self)
         self.say(self._beginning())
-        if self.live:
+        if self.is_plain:
+            self.heart.start()
+        else:
+            self.live = Live(console=self.console, get_renderable=self._display, transient=True)
             self.live.start()
         return self
 
     def __exit__(self, *exception) -> None:
-        self.sweep.on_change = lambda: None
-        if self.live:
+        self.sweep.listeners.remove(self)
+        if self.is_plain:
+            self.over.set()
+            self.heart.join()
+        else:
             self.live.stop()
 
-    def say(self, text: str) -> None:
-        self.console.print(printable(text))
+    # -- events
+
+    def recorded(self, row: TrialRow) -> None:
+        """Says what went wrong in a trial."""
+        trial = f"{row.category} / {row.model} / seed {row.seed}, trial {row.index}"
+        if row.error:
+            self.say(f"failed  {trial}: {row.error}; the search goes on")
+        elif row.note:
+            self.say(f"note    {trial}: {row.note}")
+
+    def closed(self, row: JobRow) -> None:
+        """Says what a job came to."""
+        name = f"{row.category} / {row.model} / seed {row.seed}"
+        who = " (by another sweep)" if row.job_id in self.sweep.closed_elsewhere else ""
+        if row.status == COMPLETED:
+            self.say(
+                f"done    {name}: test AUROC {row.test_auc:.3f}, validation {row.val_auc:.3f}, "
+                f"{_count(row.trials, 'trial')}, {_count(row.epochs, 'epoch')}{who}"
+            )
+        else:
+            self.say(f"FAILED  {name}: {row.error}")
+
+    def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:
+        """Takes note of an epoch, once in a while."""
+        if time.monotonic() - self.seen.at >= LOOK_S:  # many trials may end many epochs in a second
+            self.seen = snapshot.take(self.sweep, self.slots)
 
     def changed(self) -> None:
-        self._say_troubled_trials()
-        self._say_finished_jobs()
-        if self.live:
-            self.live.update(self._display())
-        elif time.monotonic() - self.said_at > PLAIN_EVERY_S and self._line() != self.last_line:
-            self.said_at, self.last_line = time.monotonic(), self._line()
-            self.say(self.last_line)
+        """Takes note; on a plain screen says so, unless it has just spoken."""
+        seen = self.seen = snapshot.take(self.sweep, self.slots)
+        if self.is_plain and (seen.jobs, seen.trials) != self.said and seen.at - self.said_at >= PLAIN_EVERY_S:
+            self._say_line()
+
+    # -- plain lines
+
+    def say(self, text: str) -> None:
+        """Puts a line above the display, or below the lines before."""
+        if not self.is_plain:
+            self.console.print(printable(text))
+            return
+        with self.voice:
+            self.file.write(printable(text) + "\n")
+            self.file.flush()
+
+    def _beat(self) -> None:
+        while not self.over.wait(max(0.0, self.said_at + HEARTBEAT_S - time.monotonic())):
+            if time.monotonic() - self.said_at >= HEARTBEAT_S:
+                self._say_line()
+
+    def _say_line(self) -> None:
+        seen, now = self.seen, time.monotonic()
+        self.said, self.said_at = (seen.jobs, seen.trials), now
+        self.say(" · ".join([*_counts(seen), *_best(seen), _left(seen, now)]))
 
     def _beginning(self) -> str:
-        jobs, slots = len(self.sweep.todo), self.slots
-        text = f"{jobs} job{'s' if jobs > 1 else ''} on {slots} slot{'s' if slots > 1 else ''}"
+        text = f"{_count(len(self.sweep.todo), 'job')} on {_count(self.slots, 'slot')}"
         if self.sweep.skipped:
-            text += f"; {self.sweep.skipped} jobs were finished before"
+            text += f"; {_count(self.sweep.skipped, 'job')} finished before"
         if self.sweep.resumed_trials:
-            text += f"; {self.sweep.resumed_trials} trials were finished before"
+            text += f"; {_count(self.sweep.resumed_trials, 'trial')} finished before"
         return text
 
-    def _say_troubled_trials(self) -> None:
-        for job in self.sweep.todo:
-            for row in self.sweep.rows[job.id].values():
-                if (row.error or row.note) and row.trial_id not in self.said:
-                    self.said.add(row.trial_id)
-                    trial = f"{row.category} / {row.model} / seed {row.seed}, trial {row.index}"
-                    failed = f"failed  {trial}: {row.error}; the search goes on"
-                    self.say(failed if row.error else f"note    {trial}: {row.note}")
+    # -- the display
 
-    def _say_finished_jobs(self) -> None:
-        for job in self.sweep.todo:
-            if job.id in self.sweep.closed and job.id not in self.said:
-                self.said.add(job.id)
-                row = self.sweep.job_rows[job.id]
-                name = f"{row.category} / {row.model} / seed {row.seed}"
-                if row.status == COMPLETED:
-                    who = " (by another sweep)" if job.id in self.sweep.closed_elsewhere else ""
-                    self.say(
-                        f"done    {name}: test AUROC {row.test_auc:.3f}, validation {row.val_auc:.3f}, "
-                        f"{row.trials} trials, {row.epochs} epochs{who}"
-                    )
-                else:
-                    self.say(f"FAILED  {name}: {row.error}")
-
-    def _line(self) -> str:
-        done, total = self._trials()
-        jobs = f"{len(self.sweep.closed)}/{len(self.sweep.todo)} jobs"
-        running = sum(map(len, self.sweep.running.values()))
-        refits = len(self.sweep.refitting - self.sweep.closed)
-        parts = [
-            jobs,
-            f"{done}/{total} trials",
-            f"{running} trials and {refits} refits under way on {self.slots} slots",
-            *self._elsewhere(),
-        ]
-        return " · ".join([*parts, *self._best(), self._left()])
-
-    def _display(self) -> Table:
-        table = Table(title=printable(self._line()), title_justify="left", title_style="", box=None, pad_edge=False)
-        for name in ("category", "model", "seed", "trials", "best val AUROC", "state"):
-            table.add_column(name)
-        open_jobs = [job for job in self.sweep.todo if job.id not in self.sweep.closed]
-        shown = sorted(open_jobs, key=lambda job: (job.id not in self.sweep.refitting, not self.sweep.running[job.id]))
-        for job in shown[: max(3, self.console.height - 6)]:
-            rows = self.sweep.searched_rows(job)
-            state = "refit" if job.id in self.sweep.refitting else "search" if self.sweep.running[job.id] else "waiting"
-            state = "elsewhere" if job.id in self.sweep.elsewhere else state
-            values = (job.category.name, job.model, str(job.seed), f"{len(rows)}/{job.trials}", _best_of(rows), state)
-            table.add_row(*map(printable, values))
-        return table
-
-    def _trials(self) -> tuple[int, int]:
-        return sum(len(self.sweep.searched_rows(job)) for job in self.sweep.todo), sum(
-            job.trials for job in self.sweep.todo
-        )
-
-    def _elsewhere(self) -> list[str]:
-        holders = sorted(set(self.sweep.elsewhere.values()))
-        return [f"{len(self.sweep.elsewhere)} jobs with {', '.join(holders)}"] if holders else []
-
-    def _best(self) -> list[str]:
-        rows = [row for job in self.sweep.todo for row in self.sweep.searched_rows(job) if row.val_auc is not None]
-        if not rows:
-            return []
-        top = max(rows, key=lambda row: row.val_auc)
-        return [f"best val AUROC {top.val_auc:.3f} ({top.category} / {top.model})"]
-
-    def _left(self) -> str:
-        """From the mean length of finished trials, over the slots."""
-        walls = [row.wall_s for job in self.sweep.todo for row in self.sweep.searched_rows(job) if row.wall_s]
-        done, total = self._trials()
-        if not walls:
-            return "time left unknown"
-        work = (total - done + len(self.sweep.todo) - len(self.sweep.closed)) * sum(walls) / len(walls)
-        return f"about {duration(work / self.slots)} left"
+    def _display(self) -> Text:
+        size, now = self.console.size, time.monotonic()
+        elapsed = f"{duration(now - self.began)} elapsed"
+        lines = display(self.seen, elapsed, now, size.width, size.height - 1)
+        shown = Text("\n".join(lines), no_wrap=True, overflow="crop")
+        shown.highlight_regex(f"(?m)^({JOB_NAMES['category']}|{BEST_NAMES['category']}) .*$", "bold")
+        return shown
 
 
-def _best_of(rows: list[TrialRow]) -> str:
-    values = [row.val_auc for row in rows if row.val_auc is not None]
-    return f"{max(values):.3f}" if values else "-"
+def display(seen: Snapshot, elapsed: str, now: float, width: int, height: int) -> list[str]:
+    """At most `height` lines of at most `width` cells: counts, then the jobs under way, then the best of each category.
+    What does not fit is counted."""
+    head = wrapped([*_counts(seen), elapsed, _left(seen, now)], width)
+    has_seeds = len({line.seed for line in seen.lines}) > 1
+    names = {field: name for field, name in JOB_NAMES.items() if field != "seed" or has_seeds}
+    cells = [[getattr(line, field) for field in names] for line in seen.lines]
+    jobs = table(list(names.values()), cells, width, ("trials", "seed", "val AUROC"), {"trials", "val AUROC"})
+    best = table(list(BEST_NAMES.values()), seen.best, width, (), {"val AUROC"})
+    return stacked(head, [jobs, best], height)
+
+
+def _counts(seen: Snapshot) -> list[str]:
+    (jobs, all_jobs), (trials, all_trials), (busy, slots) = seen.jobs, seen.trials, seen.slots
+    doing = [f"epoch {seen.epoch}"] * bool(seen.epoch) + [_count(seen.refits, "refit")] * bool(seen.refits)
+    return [
+        f"{jobs}/{all_jobs} jobs",
+        f"{trials}/{all_trials} trials",
+        f"{busy} of {_count(slots, 'slot')} busy" + (f" ({', '.join(doing)})" if doing else ""),
+        *(f"{_count(seen.elsewhere.count(who), 'job')} with {who}" for who in dict.fromkeys(seen.elsewhere)),
+    ]
+
+
+def _best(seen: Snapshot) -> list[str]:
+    """Of some categories, those under way first."""
+    busy = {line.category for line in seen.lines}
+    best = sorted(seen.best, key=lambda line: line.category not in busy)[:BEST_IN_A_LINE]
+    shown = [f"{line.category} {line.val_auc} ({line.model})" for line in best]
+    if len(seen.best) > BEST_IN_A_LINE:
+        shown.append(f"{len(seen.best) - BEST_IN_A_LINE} more")
+    return [f"best val AUROC {', '.join(shown)}"] if shown else []
+
+
+def _left(seen: Snapshot, now: float) -> str:
+    left_s = seen.left_at(now)
+    if left_s is None:
+        return "time left unknown"
+    return f"about {_roughly(left_s)} left" if left_s > 0 else "nearly done" if seen.slots[0] else "0 s left"
+
+
+def _roughly(seconds: float) -> str:
+    """An estimate, no finer than it can be."""
+    if seconds < 60:
+        return f"{10 * math.ceil(seconds / 10)} s" if seconds <= 50 else "1 min"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(10 * round(minutes / 10), 60)
+    return f"{hours} h {minutes:02d} min" if hours < 24 else f"{hours / 24:.1f} days"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
+    """1 h 02 min, 3 min 04 s, 5 s."""
     minutes, rest = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

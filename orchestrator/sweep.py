@@ -8,7 +8,7 @@ taken over if that sweep dies.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from orchestrator import compaction, plan, refit, search
 from orchestrator.claims import BEAT_S, Claims
@@ -17,8 +17,26 @@ from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import RESUME, Output
 from orchestrator.rows import COMPLETED, FAILED, JobRow, TrialRow
+from orchestrator.time_left import UnderWay
 
 log = logging.getLogger("defectsweep")
+
+
+class Listener:
+    """Who wants to know what happens in a sweep, and overrides what it wants to hear. Called in the driver's main
+    thread, when what happened is on disk."""
+
+    def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:
+        """A trial has ended an epoch, counted from 1."""
+
+    def recorded(self, row: TrialRow) -> None:
+        """A trial has left its row."""
+
+    def closed(self, row: JobRow) -> None:
+        """A job has left its row."""
+
+    def changed(self) -> None:
+        """Anything but an epoch has ended or begun, or it is time for another look."""
 
 
 class Sweep:
@@ -26,7 +44,7 @@ class Sweep:
 
     def __init__(self, jobs: Sequence[Job], output: Output, fresh: bool = False):
         self.jobs, self.output, self.fresh = list(jobs), output, fresh
-        self.on_change: Callable[[], None] = lambda: None
+        self.listeners: list[Listener] = []
         self.claims: Claims | None = None
         self.parallel_trials = 1  # trials of one job at a time
         self.slots, self.refit_start_s = 1, 0.0
@@ -37,13 +55,13 @@ class Sweep:
         self.todo = [job for job in jobs if not plan.finished(job, self.job_rows.get(job.id))]
         self.skipped = len(self.jobs) - len(self.todo)
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
-        self.running: dict[str, set[int]] = {job.id: set() for job in self.todo}
+        self.running: dict[str, dict[int, UnderWay]] = {job.id: {} for job in self.todo}
         for row in output.trials(of=known & self.rows.keys()):
             if self._counts(row):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()
-        self.refitting: set[str] = set()
+        self.refitting: dict[str, float] = {}  # job id -> when its refit began, in time.monotonic
         self.elsewhere: dict[str, str] = {}  # job id -> the sweep that holds it
         self.closed_elsewhere: set[str] = set()
 
@@ -72,26 +90,35 @@ class Sweep:
             if task is None:
                 return None
             if task.job.id in self.claims.mine:
-                self.running[task.job.id].add(task.index)
+                self.running[task.job.id][task.index] = UnderWay(time.monotonic())
                 log.info("trial %s starts", task.job.trial_id(task.index))
                 self.on_change()
                 return task
             self._claim(task.job)
         return None
 
+    def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:
+        """A trial under way has ended an epoch."""
+        running = self.running[task.job.id]
+        running[task.index] = running[task.index].after(epoch, val_auc, time.monotonic())
+        for listener in self.listeners:
+            listener.progressed(task, epoch, val_auc)
+
     def record(self, task: TrialTask, row: TrialRow) -> None:
         """A trial has ended: its row is on disk before anyone is told."""
         self.output.write_trial(row)
         self.output.delete(RESUME, f"{row.trial_id}.pt")
         self.rows[task.job.id][task.index] = row
-        self.running[task.job.id].discard(task.index)
+        self.running[task.job.id].pop(task.index, None)
         log.info("trial %s ends: %s", row.trial_id, row.error or row.status)
+        for listener in self.listeners:
+            listener.recorded(row)
         self.on_change()
 
     def abandon(self, task: TrialTask) -> None:
         """A trial has ended without a row, by the clock or by its worker's death: it will be started again, in this run
         or in a later one, from its saved state."""
-        self.running[task.job.id].discard(task.index)
+        self.running[task.job.id].pop(task.index, None)
         log.info("trial %s ends without a row", task.job.trial_id(task.index))
 
     def all_handed_out(self) -> bool:
@@ -126,7 +153,7 @@ class Sweep:
                 continue
             if job.id not in self.claims.mine and not (self._claim(job) and self._is_searched(job)):
                 continue
-            self.refitting.add(job.id)
+            self.refitting[job.id] = time.monotonic()
             log.info("refit of %s starts", job.id)
             self.on_change()
             return job, refit.refit_task(job, self.searched_rows(job))
@@ -139,6 +166,7 @@ class Sweep:
         self._close(result.row)
 
     def fail(self, job: Job, error: str | None = None) -> None:
+        """Records a job without a result: its refit failed with `error`, or all of its trials did."""
         rows = self.searched_rows(job)
         first = next((row.error for row in rows if row.error), None)
         self._close(refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}"))
@@ -152,6 +180,11 @@ class Sweep:
         self.closed.add(row.job_id)
         self.claims.drop(row.job_id)
         log.info("job %s ends: %s", row.job_id, row.error or row.status)
+        self._tell_closed(row)
+
+    def _tell_closed(self, row: JobRow) -> None:
+        for listener in self.listeners:
+            listener.closed(row)
         self.on_change()
 
     # -- other sweeps on the same output
@@ -176,7 +209,7 @@ class Sweep:
             self.closed.add(job.id)
             self.closed_elsewhere.add(job.id)
             self.claims.drop(job.id)
-            self.on_change()
+            self._tell_closed(self.job_rows[job.id])
             return False
         return True
 
@@ -197,6 +230,11 @@ class Sweep:
 
     # -- what there is
 
+    def on_change(self) -> None:
+        """Tells who listens that something has changed, or that it is time for another look."""
+        for listener in self.listeners:
+            listener.changed()
+
     def _open(self) -> list[Job]:
         """The jobs that this sweep may work on."""
         return [job for job in self.todo if job.id not in self.closed and job.id not in self.elsewhere]
@@ -215,9 +253,11 @@ class Sweep:
         return [row for index, row in sorted(self.rows[job.id].items()) if index < job.trials]
 
     def is_over(self) -> bool:
+        """Whether every job has its row."""
         return len(self.closed) == len(self.todo)
 
     def failed_jobs(self) -> list[JobRow]:
+        """The rows of the jobs that ended without a result."""
         return [
             self.job_rows[job.id]
             for job in self.jobs

@@ -1,6 +1,10 @@
 """What a person sees while a sweep runs: plain lines in a file or under CI, one live display on a terminal."""
 
+import dataclasses
 import io
+import os
+import re
+import threading
 
 import pytest
 
@@ -9,6 +13,7 @@ from orchestrator.claims import Claims
 from orchestrator.progress import Progress, duration
 from orchestrator.refit import Refitted
 from orchestrator.results import Output
+from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Sweep
 
 
@@ -17,6 +22,28 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+class Ear(io.StringIO):
+    """Hears when so many lines have been said since it was last asked."""
+
+    def __init__(self, lines: int):
+        super().__init__()
+        self.lines, self.heard = lines, threading.Event()
+
+    def write(self, text: str) -> int:
+        self.lines -= 1
+        if self.lines <= 0:
+            self.heard.set()
+        return super().write(text)
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> Terminal:
+    for name, value in {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CI", raising=False)
+    return Terminal()
 
 
 @pytest.fixture
@@ -62,12 +89,37 @@ def test_now_and_then_a_line_says_how_far_it_is(sweep, run, monkeypatch):
     with Progress(sweep, screen, slots=1):
         run(sweep)
     lines = screen.getvalue().splitlines()
-    assert "0/2 jobs · 0/4 trials · 1 trials and 0 refits under way on 1 slots · time left unknown" in lines
-    (after_one,) = (line for line in lines if "· 1/4 trials · 0 trials" in line)
-    assert "best val AUROC 0.750 ([bottle] / sa_skip_ganomaly)" in after_one
-    assert after_one.endswith("about 5 min 00 s left"), "three trials and two refits of a minute"
-    assert lines[-1].startswith("2/2 jobs · 4/4 trials · 0 trials and 0 refits")
-    assert lines[-1].endswith("about 0 s left")
+    (after_one,) = (line for line in lines if "· 1/4 trials · 0 of 1 slot busy" in line)
+    assert after_one.startswith("0/2 jobs ·") and "· best val AUROC [bottle] 0.750 (sa_skip_ganomaly) ·" in after_one
+    assert after_one.endswith("about 5 min left"), "three trials and two refits of a minute"
+    assert lines[-1].startswith("2/2 jobs · 4/4 trials · 0 of 1 slot busy") and lines[-1].endswith("· 0 s left")
+
+
+def test_a_line_is_said_every_minute_while_nothing_ends_with_the_epochs_under_way(sweep, monkeypatch):
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(progress, "LOOK_S", 0.0)
+    screen = Ear(lines=3)
+    with Progress(sweep, screen, slots=2):
+        task = sweep.next_trial()
+        sweep.progressed(task, 1, 0.6)
+        sweep.progressed(task, 2, 0.7)
+        screen.heard.clear()
+        assert screen.heard.wait(30.0), "more lines come, and nobody calls"
+    line = screen.getvalue().splitlines()[-1]
+    assert line.startswith("0/2 jobs · 0/4 trials · 1 of 2 slots busy (epoch 2/20) · best val AUROC [bottle] 0.700")
+    assert " left" in line and "unknown" not in line, "an epoch is enough to begin"
+
+
+def test_many_epochs_in_a_moment_are_looked_at_once(sweep, monkeypatch):
+    monkeypatch.setattr(progress, "LOOK_S", 1e9)
+    with Progress(sweep, io.StringIO(), slots=2) as shown:
+        task = sweep.next_trial()
+        seen = shown.seen
+        sweep.progressed(task, 1, 0.6)
+        assert shown.seen is seen and seen.slots == (1, 2)
+        sweep.abandon(task)
+        sweep.next_trial()
+        assert shown.seen is not seen, "but a trial that begins or ends is seen at once"
 
 
 def test_a_line_that_would_say_the_same_again_is_not_said(sweep, monkeypatch):
@@ -86,7 +138,7 @@ def test_what_was_finished_before_is_said(sweep, run, tmp_path, make_job):
     screen = io.StringIO()
     with Progress(again, screen, slots=1):
         pass
-    assert screen.getvalue() == "1 job on 1 slot; 1 jobs were finished before; 2 trials were finished before\n"
+    assert screen.getvalue() == "1 job on 1 slot; 1 job finished before; 2 trials finished before\n"
 
 
 def test_lines_are_not_broken_where_there_is_no_terminal(sweep):
@@ -96,16 +148,93 @@ def test_lines_are_not_broken_where_there_is_no_terminal(sweep):
     assert "x" * 300 in screen.getvalue()
 
 
-def test_a_terminal_shows_a_table_that_follows_the_sweep_and_goes(sweep, run, monkeypatch):
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    screen = Terminal()
-    with Progress(sweep, screen, slots=1) as shown:
+def test_a_terminal_shows_a_table_that_follows_the_sweep_and_goes(sweep, terminal, monkeypatch):
+    monkeypatch.setattr(progress, "LOOK_S", 0.0)
+    with Progress(sweep, terminal, slots=1) as shown:
         task = sweep.next_trial()
+        sweep.progressed(task, 3, 0.625)
         shown.live.refresh()
-        assert task.job.category.name in screen.getvalue() and "best val AUROC" in screen.getvalue()
-        assert "0/2" in screen.getvalue() and "search" in screen.getvalue() and "waiting" in screen.getvalue()
-    assert "\x1b[2K" in screen.getvalue(), "the table is wiped in the end"
+        text = terminal.getvalue()
+        assert "1 of 1 slot busy (epoch 3/20)" in text and "elapsed" in text
+        assert re.search(r"\[bottle\] +sa_skip_ganomaly +0/2 +3/20 +0\.625", text), "under way"
+        assert re.search(r"\[bottle\] +0\.625 +sa_skip_ganomaly", text), "the best"
+    assert "\x1b[2K" in terminal.getvalue(), "the table is wiped in the end"
+
+
+def test_finished_jobs_stay_above_the_display(sweep, run, terminal):
+    with Progress(sweep, terminal, slots=1):
+        run(sweep)
+    assert "done    [bottle] / sa_skip_ganomaly / seed 0: test AUROC 0.910" in terminal.getvalue()
+
+
+@pytest.fixture
+def seen() -> Snapshot:
+    """Twelve jobs under way in twelve categories."""
+    return Snapshot(
+        at=0.0,
+        jobs=(3, 135),
+        trials=(41, 1080),
+        slots=(12, 12),
+        epoch="3-17/20",
+        refits=1,
+        lines=tuple(JobLine(f"category_{i}", "sa_skip_ganomaly", "0", "3/8", "12/20", "0.931") for i in range(12)),
+        best=tuple(BestLine(f"category_{i}", "0.931", "skip_ganomaly") for i in range(12)),
+        elsewhere=("another sweep, process 7 on far", "another sweep, process 7 on far"),
+        left_s=7230.0,
+    )
+
+
+@pytest.mark.parametrize("height", [1, 3, 9, 24, 60])
+@pytest.mark.parametrize("width", [1, 7, 20, 40, 80, 200])
+def test_the_display_fits_any_terminal(seen, width, height):
+    lines = progress.display(seen, "12 min 30 s elapsed", 0.0, width, height)
+    assert 0 < len(lines) <= height and all(len(line) <= width for line in lines)
+
+
+def test_a_narrow_display_has_fewer_columns_and_whole_words(seen):
+    lines = progress.display(seen, "12 min 30 s elapsed", 0.0, width=40, height=11)
+    assert lines == [
+        "3/135 jobs · 41/1080 trials",
+        "12 of 12 slots busy (epoch 3-17/20, 1",
+        "refit)",
+        "2 jobs with another sweep, process 7 on",
+        "far · 12 min 30 s elapsed",
+        "about 2 h 00 min left",
+        "category     model             epoch",
+        "category_0   sa_skip_ganomaly  12/20",
+        "… 11 more",
+        "best so far  val AUROC  model",
+        "… 12 more",
+    ]
+
+
+def test_a_high_display_shows_all(seen):
+    lines = progress.display(seen, "12 min 30 s elapsed", 0.0, width=80, height=40)
+    assert lines.count("") == 2 and sum(line.startswith("category_") for line in lines) == 24
+    assert "category     model             trials  epoch  val AUROC" in lines
+
+
+def test_the_time_left_goes_on_between_two_snapshots(seen):
+    assert "about 2 h 00 min left" in progress.display(seen, "", 0.0, 200, 40)[0]
+    assert "about 1 h 00 min left" in progress.display(seen, "", 3600.0, 200, 40)[0]
+    assert "nearly done" in progress.display(seen, "", 8000.0, 200, 40)[0], "it took longer than thought"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3, "10 s"), (41, "50 s"), (100, "2 min"), (3500, "58 min"), (3700, "1 h 00 min"), (7600, "2 h 10 min")],
+)
+def test_an_estimate_is_no_finer_than_it_can_be(seen, seconds, text):
+    assert f"about {text} left" in progress.display(dataclasses.replace(seen, left_s=seconds), "", 0.0, 200, 40)[0]
+
+
+def test_a_reader_that_leaves_does_not_end_the_sweep(sweep, run):
+    out, into = os.pipe()
+    with os.fdopen(into, "w") as screen:
+        with Progress(sweep, screen, slots=1):
+            os.close(out)
+            run(sweep)
+    assert sweep.is_over()
 
 
 @pytest.mark.parametrize(("name", "value"), [("CI", "1"), ("TERM", "dumb")])
@@ -128,9 +257,9 @@ def test_names_and_errors_are_lines_that_only_show(tmp_path, make_job, run, scre
     sweep.begin(Claims(sweep.output))
     with Progress(sweep, screen, slots=1) as shown:
         shown.changed()
-        if shown.live:
-            shown.live.refresh()
         run(sweep)
+        if not shown.is_plain:
+            shown.live.refresh()
         shown.say("ValueError: \x1b]0;")
     text = screen.getvalue()
     assert r"done    a\x1b]0;t\r\nb :bomb: / " in text and r"ValueError: \x1b]0;" in text

@@ -60,6 +60,14 @@ def test_a_trial_whose_worker_died_is_started_again_and_then_is_a_failed_row(sea
     assert index(searcher.suggest("c")) == 1, "the search goes on"
 
 
+def test_each_epoch_is_told_to_the_sweep(searcher, job):
+    searcher.suggest("a")
+    searcher.on_trial_result("a", {"epoch": 3, "val_auc": 0.75})
+    assert searcher.sweep.running[job.id][0].epochs == 3
+    searcher.on_trial_result("a", {"row": "{}", "done": True})
+    assert searcher.sweep.running[job.id][0].epochs == 3, "its row comes with its end"
+
+
 def test_the_reason_is_one_short_line_whatever_the_report():
     assert cause_of_death("Failure # 1\nno memory\n") == "no memory"
     assert cause_of_death("Failure # 1\n") == "no reason given" == cause_of_death("")

@@ -12,7 +12,7 @@ from orchestrator.plan import Job
 from orchestrator.refit import Refitted
 from orchestrator.results import Output
 from orchestrator.rows import COMPLETED, FAILED, PRUNED, ScoreRow
-from orchestrator.sweep import Sweep
+from orchestrator.sweep import Listener, Sweep
 
 FOREVER = float("inf")
 
@@ -26,11 +26,11 @@ def output(tmp_path) -> Output:
 def begin(output):
     """A sweep of these jobs on what the output holds, ready to go. Earlier ones have ended, but for a `rival`."""
 
-    def build(*jobs: Job, time_budget_s: float = FOREVER, on_change=lambda: None, rival: bool = False, **how) -> Sweep:
+    def build(*jobs: Job, time_budget_s: float = FOREVER, listener=None, rival: bool = False, **how) -> Sweep:
         if not rival:
             output.delete_folder("claims")
         sweep = Sweep(jobs, output)
-        sweep.on_change = on_change
+        sweep.listeners += [listener] if listener else []
         sweep.begin(Claims(output), deadline=time.monotonic() + time_budget_s, **how)
         return sweep
 
@@ -226,9 +226,41 @@ def test_out_of_time_a_refit_still_waits_for_the_trial_under_way(begin, search, 
 def test_rows_are_on_disk_before_anyone_is_told(begin, search, refit, output, make_job):
     job = make_job(trials=2)
     told = []
-    sweep = begin(job, on_change=lambda: told.append((len(sweep.rows[job.id]), len(output.trials()))))
+
+    class Ear(Listener):
+        def recorded(self, row):
+            told.append((row.index, [one.index for one in output.trials()]))
+
+        def changed(self):
+            told.append((len(sweep.running[job.id]), len(sweep.rows[job.id])))
+
+        def closed(self, row):
+            told.append((row.job_id, [one.job_id for one in output.jobs()]))
+
+    sweep = begin(job, listener=Ear())
     search(sweep)
-    assert told == [(0, 0), (1, 1), (1, 1), (2, 2)], "started, recorded, started, recorded"
+    trials = [(1, 0), (0, [0]), (0, 1), (1, 1), (1, [0, 1]), (0, 2)]
+    assert told == trials, "begun, recorded and changed, twice"
+    refit(sweep)
+    assert told[len(trials) :] == [(0, 2), (job.id, [job.id]), (0, 2)], "begun, closed and changed"
+
+
+def test_the_epochs_of_trials_under_way_are_known(begin, make_job):
+    job, told = make_job(trials=2), []
+
+    class Ear(Listener):
+        def progressed(self, task, epoch, val_auc):
+            told.append((task.index, epoch, val_auc, sweep.running[job.id][task.index].epochs))
+
+    sweep = begin(job, listener=Ear())
+    task = sweep.next_trial()
+    assert sweep.running[job.id][0].epochs == 0
+    sweep.progressed(task, 1, 0.7)
+    sweep.progressed(task, 2, 0.6)
+    assert told == [(0, 1, 0.7, 1), (0, 2, 0.6, 2)]
+    assert sweep.running[job.id][0].val_auc == 0.7, "the best"
+    sweep.abandon(task)
+    assert sweep.next_trial() == task and sweep.running[job.id][0].epochs == 0, "begun again"
 
 
 def test_a_jobs_scores_and_pictures_are_there_before_its_row(begin, search, refit, output, make_job):
@@ -281,7 +313,7 @@ def test_a_trial_stopped_by_the_clock_leaves_no_row_and_is_the_next_runs_first(b
     job = make_job(trials=3)
     sweep = begin(job)
     sweep.abandon(sweep.next_trial())
-    assert output.trials() == [] and sweep.running[job.id] == set()
+    assert output.trials() == [] and not sweep.running[job.id]
     assert begin(job).next_trial().index == 0
 
 

@@ -36,11 +36,13 @@ class WarmTrial(tune.Trainable):
     epochs: Generator | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
+        """Ray calls it once a worker."""
         torch.set_num_threads(config["cpus"])
         self.device = torch.device("cuda" if config["gpus"] else "cpu")
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Takes up another trial on the same warm worker."""
         self.cleanup()
         images, task = ray.get(new_config["images"]), new_config["task"]
         saved = trial.saved_state(Storage(new_config["output"]), task, new_config["checkpoint_s"])
@@ -48,6 +50,7 @@ class WarmTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        """One epoch; after the last, the row."""
         try:
             progress = next(self.epochs)
         except StopIteration as end:
@@ -55,10 +58,12 @@ class WarmTrial(tune.Trainable):
         return {"epoch": progress.epoch, "val_auc": progress.val_auc}
 
     def cleanup(self) -> None:
+        """Ends the trial under way, which saves its state."""
         if self.epochs is not None:
             self.epochs.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial saves its own state."""
         return None
 
 
@@ -77,6 +82,7 @@ class RowSearcher(Searcher):
         self.is_waiting = False  # asked for a trial, and there was none ready
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The sweep's next trial; None while there is none, FINISHED when there will be none."""
         if len(self.tasks) >= self.resources.slots:
             return None
         task = self.sweep.next_trial()
@@ -94,6 +100,7 @@ class RowSearcher(Searcher):
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """A trial's row, or its worker's death, or its end by the clock reaches the sweep."""
         task = self.tasks.pop(trial_id)
         self.is_waiting = False
         if result and "row" in result:
@@ -115,12 +122,16 @@ class RowSearcher(Searcher):
             self.sweep.record(task, trial.crashed(task, error))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        pass
+        """An epoch reaches the sweep."""
+        if "epoch" in result:
+            self.sweep.progressed(self.tasks[trial_id], result["epoch"], result["val_auc"])
 
     def save(self, checkpoint_path: str) -> None:
+        """Nothing: the rows are the state."""
         pass
 
     def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the rows are the state."""
         pass
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,12 +147,15 @@ class SweepScheduler(FIFOScheduler):
         self.searcher, self.refits, self.sweep = searcher, refits, searcher.sweep
 
     def on_trial_result(self, tune_controller, trial, result: dict[str, Any]) -> str:
+        """Stops a trial when the time is up."""
         return self.STOP if self.sweep.out_of_time() and not result.get("done") else self.CONTINUE
 
     def on_trial_error(self, tune_controller, trial) -> None:
+        """Keeps the reason for the searcher, which is told of the error next."""
         self.searcher.reasons[trial.trial_id] = cause_of_death(Path(trial.error_file).read_text())
 
     def choose_trial_to_run(self, tune_controller):
+        """Tune's choice. Tune asks often, so finished refits are recorded here."""
         chosen = super().choose_trial_to_run(tune_controller)
         self.refits.record_done()
         if chosen is None and self.searcher.is_waiting and self.refits.open:

@@ -1,0 +1,147 @@
+"""What a sweep looked like at one moment: plain values that any thread may read while the sweep goes on."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from orchestrator import search, time_left
+from orchestrator.plan import Job
+from orchestrator.rows import TrialRow
+from orchestrator.sweep import Sweep
+from orchestrator.time_left import JobState, UnderWay
+
+Place = tuple[str, str]  # dataset and category
+
+
+class JobLine(NamedTuple):
+    """A job under way, in words."""
+
+    category: str
+    model: str
+    seed: str
+    trials: str  # finished of all
+    epoch: str  # of its trials under way, or what else is done with it
+    val_auc: str  # its best
+
+
+class BestLine(NamedTuple):
+    """The highest validation AUROC on a category so far, and whose it is."""
+
+    category: str
+    val_auc: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts are (done, of how many); times are of time.monotonic."""
+
+    at: float
+    jobs: tuple[int, int]
+    trials: tuple[int, int]
+    slots: tuple[int, int]  # busy
+    epoch: str  # of the trials under way
+    refits: int  # under way
+    lines: tuple[JobLine, ...]
+    best: tuple[BestLine, ...]
+    elsewhere: tuple[str, ...]  # sweeps that hold other jobs, one a job
+    left_s: float | None
+
+    def left_at(self, now: float) -> float | None:
+        """Seconds left at a later time; None while they are unknown."""
+        return None if self.left_s is None else max(0.0, self.left_s - (now - self.at))
+
+
+def take(sweep: Sweep, slots: int) -> Snapshot:
+    """Of the sweep as it is; to be called where the sweep may be."""
+    now = time.monotonic()
+    rows = {job.id: [row for row in sweep.rows[job.id].values() if row.index < job.trials] for job in sweep.todo}
+    running = {job.id: list(sweep.running[job.id].values()) for job in sweep.todo}
+    refitting = {job_id for job_id in sweep.refitting if job_id not in sweep.closed}
+    under_way = [job for job in sweep.todo if running[job.id] or job.id in refitting]
+    trials = [one for those in running.values() for one in those]
+    with_others = [job for job in sweep.todo if job.id in sweep.elsewhere and not running[job.id]]
+    names = _names(map(_place, sweep.todo))
+    return Snapshot(
+        at=now,
+        jobs=(len(sweep.closed), len(sweep.todo)),
+        trials=(sum(map(len, rows.values())), sum(job.trials for job in sweep.todo)),
+        slots=(min(slots, len(trials) + len(refitting)), slots),
+        epoch=_epochs(trials, max((job.epochs for job in under_way), default=0)),
+        refits=len(refitting),
+        lines=tuple(
+            JobLine(
+                names[_place(job)],
+                job.model,
+                str(job.seed),
+                f"{len(rows[job.id])}/{job.trials}",
+                "refit" if job.id in refitting else _epochs(running[job.id], job.epochs) or "elsewhere",
+                _auc(_best(rows[job.id], running[job.id])),
+            )
+            for job in [*under_way, *with_others]
+        ),
+        best=_leaders(sweep.todo, names, rows, running),
+        elsewhere=tuple(sweep.elsewhere.values()),
+        left_s=_left_s(sweep, rows, running, now),
+    )
+
+
+def _left_s(
+    sweep: Sweep, rows: dict[str, list[TrialRow]], running: dict[str, list[UnderWay]], now: float
+) -> float | None:
+    """Of this sweep's own work, and at most what its time budget leaves."""
+    states = []
+    for job in sweep.todo:
+        is_open = job.id not in sweep.closed and job.id not in sweep.elsewhere
+        to_start = 0 if sweep.is_out_of_time else job.trials - len(rows[job.id]) - len(running[job.id])
+        states.append(
+            JobState(
+                job,
+                rows[job.id],
+                running[job.id],
+                unstarted=to_start if is_open else 0,
+                refits=int(is_open),
+                refitting_s=now - sweep.refitting.get(job.id, now),
+            )
+        )
+    left_s = time_left.left_s(states, sweep.slots, sweep.parallel_trials, sweep.refit_start_s)
+    return None if left_s is None else min(left_s, max(0.0, sweep.deadline - now))
+
+
+def _leaders(
+    jobs: Sequence[Job], names: dict[Place, str], rows: dict[str, list[TrialRow]], running: dict[str, list[UnderWay]]
+) -> tuple[BestLine, ...]:
+    """In the order of the categories."""
+    found: dict[Place, tuple[float, str]] = {}
+    for job in jobs:
+        value = _best(rows[job.id], running[job.id])
+        if value is not None and value > found.get(_place(job), (-1.0, ""))[0]:
+            found[_place(job)] = value, job.model
+    return tuple(BestLine(names[place], _auc(value), model) for place, (value, model) in found.items())
+
+
+def _best(rows: Sequence[TrialRow], running: Sequence[UnderWay]) -> float | None:
+    return search.best_so_far([one.val_auc for one in (*rows, *running)])
+
+
+def _place(job: Job) -> Place:
+    return job.category.dataset, job.category.name
+
+
+def _names(places: Iterable[Place]) -> dict[Place, str]:
+    """Of categories, with their datasets where two have a category of one name."""
+    found = dict.fromkeys(places)
+    times = Counter(name for _, name in found)
+    return {(dataset, name): name if times[name] == 1 else f"{dataset}/{name}" for dataset, name in found}
+
+
+def _epochs(running: Sequence[UnderWay], epochs: int) -> str:
+    """Epochs done, from the least to the most; "" where nothing is under way."""
+    done = sorted({one.epochs for one in running})
+    return f"{'-'.join(map(str, dict.fromkeys([done[0], done[-1]])))}/{epochs}" if done else ""
+
+
+def _auc(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

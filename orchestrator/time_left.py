@@ -1,0 +1,129 @@
+"""How long the rest of a sweep takes, learnt from its finished trials and from the epochs of those under way. Pure.
+
+A model's trial takes what its finished trials took on average: presets, which run to the end, as presets did, and the
+others as those, stopped early or not, with one preset against the chance of the first few. A category of more images
+takes more in proportion. The slots share that work; no job ends sooner than its own trials and refit, one after the
+other or `parallel_trials` at a time, allow.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator import search
+from orchestrator.plan import Job
+from orchestrator.rows import TrialRow
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A trial under way, as far as its epochs have been heard of. Times are of any one clock, in seconds."""
+
+    began: float
+    epochs: int = 0  # done, by earlier processes too
+    val_auc: float | None = None  # the highest heard of
+    epoch_s: float | None = None  # of one epoch
+    first: tuple[int, float] | None = None  # the first epoch heard of, and when
+
+    def after(self, epoch: int, val_auc: float | None, now: float) -> "UnderWay":
+        """The same, one epoch later. The first one heard of takes a start with it, and so counts only until the next;
+        a trial that starts over is timed anew."""
+        first = self.first if self.first and epoch > self.epochs else (epoch, now)
+        epoch_s = (now - first[1]) / (epoch - first[0]) if epoch > first[0] else self.epoch_s or now - self.began
+        return UnderWay(self.began, epoch, search.best_so_far([self.val_auc, val_auc]), epoch_s, first)
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job, its finished trials, and what it still needs; nothing, where it is closed."""
+
+    job: Job
+    rows: Sequence[TrialRow]
+    running: Sequence[UnderWay] = ()
+    unstarted: int = 0  # trials
+    refits: int = 0  # 0 or 1
+    refitting_s: float = 0.0  # since its refit began
+
+
+def left_s(
+    states: Sequence[JobState], slots: int, parallel_trials: int = 1, refit_start_s: float = 0.0
+) -> float | None:
+    """Seconds until all is done; None before the first trial or epoch has ended. `refit_start_s` is what a refit takes
+    before it trains."""
+    paces = _paces(states)
+    if paces is None:
+        return None
+    work, longest = 0.0, 0.0
+    for state in states:
+        pace, images = paces[state.job.model], state.job.trial_cost()
+        trial_s, preset_s = pace.searched_s * images, pace.preset_s * images
+        presets = min(state.unstarted, max(0, len(state.job.presets) - (state.job.trials - state.unstarted)))
+        unstarted_s = presets * preset_s + (state.unstarted - presets) * trial_s
+        running = [_running_s(one, state.job, trial_s, pace.epochs) for one in state.running]
+        refit_s = _refit_s(state, trial_s, refit_start_s)
+        work += sum(running) + unstarted_s + refit_s
+        one_trial_s = max([*running, trial_s if state.unstarted else 0.0])
+        at_once = min(parallel_trials, slots)
+        last_s = (1 - 1 / at_once) * pace.spread_s * images if len(running) + state.unstarted > at_once else 0.0
+        search_s = max(one_trial_s, (sum(running) + unstarted_s) / at_once + last_s)
+        longest = max(longest, search_s + refit_s)
+    return max(work / slots, longest)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a model's trials take: seconds for each of the images that a full one passes through it."""
+
+    searched_s: float  # of trials that may be stopped early
+    preset_s: float
+    spread_s: float  # standard deviation of the first: how far apart trials that run side by side end
+    epochs: Sequence[int]  # of those that have ended
+
+
+def _paces(states: Sequence[JobState]) -> dict[str, Pace] | None:
+    """By model: from its finished trials, or else from those under way, or else the mean over all models."""
+    searched, presets, begun = defaultdict(list), defaultdict(list), defaultdict(list)  # model -> [(seconds, images)]
+    epochs = defaultdict(list)
+    for state in states:
+        model, images = state.job.model, state.job.trial_cost()
+        searched[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and not row.preset]
+        presets[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and row.preset]
+        begun[model] += [(one.epoch_s * state.job.epochs, images) for one in state.running if one.epoch_s]
+        epochs[model] += [row.epochs for row in state.rows]
+    known = {model: [*searched[model], *presets[model][:1]] or begun[model] for model in searched}
+    everything = [trial for trials in known.values() for trial in trials]
+    if not everything:
+        return None
+    return {
+        model: Pace(
+            _mean(trials or everything),
+            _mean(presets[model] or trials or everything),
+            statistics.pstdev(seconds / images for seconds, images in trials or everything),
+            epochs[model],
+        )
+        for model, trials in known.items()
+    }
+
+
+def _mean(trials: Sequence[tuple[float, float]]) -> float:
+    seconds, images = map(sum, zip(*trials, strict=True))
+    return seconds / images
+
+
+def _running_s(one: UnderWay, job: Job, trial_s: float, ended: Sequence[int]) -> float:
+    """A trial goes on for as many epochs as those that came as far did on average, or to the end if none did."""
+    if not one.epochs:
+        return trial_s
+    longer = [epochs - one.epochs for epochs in ended if epochs > one.epochs] or [job.epochs - one.epochs]
+    return sum(longer) / len(longer) * (one.epoch_s or trial_s / job.epochs)
+
+
+def _refit_s(state: JobState, trial_s: float, refit_start_s: float) -> float:
+    """A refit trains its winner again up to its best epoch."""
+    if not state.refits:
+        return 0.0
+    winner = search.best(state.rows)
+    if winner is not None and winner.wall_s:
+        trial_s = winner.wall_s * winner.best_epoch / winner.epochs
+    return max(0.0, refit_start_s + trial_s - state.refitting_s)
