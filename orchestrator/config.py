@@ -30,6 +30,7 @@ ALL = "all"
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
+    """A field that is a flag and a YAML key: its default, and what `--help` says of it."""
     return field(default=default, metadata={"help": help, "metavar": metavar, "choices": choices})
 
 
@@ -62,6 +63,9 @@ class Experiment:
         "trials of one job at a time: suggestion i sees rows 0..i-N (default: slots / jobs, kept with the output)",
         "N",
     )
+    warm_start: str | None = option(
+        None, "begin each search with the best parameters that earlier jobs of this output found", "OUTPUT"
+    )
     set: tuple[str, ...] = option(
         (), "fix a hyper-parameter for every model that has it, or for one", "[MODEL.]NAME=VALUE"
     )
@@ -79,8 +83,9 @@ class Experiment:
     def hash(self) -> str:
         """Options added since the first rows count only where they are set, so that older experiments keep theirs."""
         described = dataclasses.asdict(self)
-        if self.steps_per_epoch is None:
-            del described["steps_per_epoch"]
+        for name in ("steps_per_epoch", "warm_start"):
+            if described[name] is None:
+                del described[name]
         return digest(described)[:12]
 
     def fixed(self, model: str) -> dict[str, Any]:
@@ -122,6 +127,7 @@ class Execution:
     time_budget: str | None = option(
         None, "end after this long, with what was found refitted: 90s, 30m, 2h; a later run goes on", "T"
     )
+    tensorboard: str | None = option(None, "log each trial's epochs and parameters here, for TensorBoard", "DIR")
     skip_unreadable: bool = option(False, "leave unreadable images out, and count them in the rows")
     fresh: bool = option(False, "forget this experiment's finished work and start over")
     resume: bool = option(True, "skip what is finished (the default)")
@@ -140,6 +146,7 @@ class Execution:
         self.time_budget_s()
 
     def time_budget_s(self) -> float:
+        """Seconds of --time-budget; infinite without one. Raises InputError where it is no length of time."""
         if self.time_budget is None:
             return float("inf")
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(self.time_budget).strip())
@@ -170,6 +177,7 @@ def options() -> dict[str, dataclasses.Field]:
 
 
 def flag(name: str) -> str:
+    """steps_per_epoch -> --steps-per-epoch."""
     return "--" + name.replace("_", "-")
 
 

@@ -1,6 +1,6 @@
 """(Experiment, what the datasets hold, rows) -> jobs, and what to run next. Pure: no files, no cluster, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,20 +52,24 @@ class Job:
     workers: int
     settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
     config_hash: str
+    warm_start: str | None = None  # the earlier output whose winners it begins with
+    starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # their names and parameters
 
     @property
     def id(self) -> str:
+        """Its name in rows and files: readable at the front, and unique by its hash."""
         name = safe_name(f"{self.category.name}-{self.model}")
         return f"{name}-s{self.seed}-{self.config_hash[:10]}"
 
     @property
     def space(self) -> dict[str, BaseDistribution]:
+        """What the search may vary: the model's space less what is fixed."""
         return _without(SPACES[self.model], self.fixed)
 
     @property
     def presets(self) -> dict[str, search.Params]:
-        """The model's starting points, less what is fixed, each once."""
-        unique = {}
+        """What is tried first: the warm start's points, then the model's own less what is fixed, each once."""
+        unique = {name: dict(params) for name, params in self.starts}
         for name, params in PRESETS[self.model].items():
             free = _without(params, self.fixed)
             if free not in unique.values():
@@ -73,6 +77,7 @@ class Job:
         return unique
 
     def trial_id(self, index: int) -> str:
+        """The name of trial `index`, counted from 0."""
         return f"{self.id}-t{index:04d}"
 
     def steps(self, epochs: int, train_images: int) -> int:
@@ -120,7 +125,7 @@ def parallel_trials(experiment: Experiment, job_count: int, slots: int) -> int:
 def next_trial(
     todo: Sequence[Job],
     rows: Mapping[str, Mapping[int, TrialRow]],
-    running: Mapping[str, set[int]],
+    running: Mapping[str, Collection[int]],
     parallel_trials: int,
 ) -> TrialTask | None:
     """The next trial to start: of the job with the longest remaining work that has one ready; None if none has."""

@@ -32,6 +32,7 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         "selection_split": SELECTION_SPLITS[job.protocol],
         "size_px": job.size_px,
         "batch": job.batch,
+        "warm_start": job.warm_start,
         "settings": job.settings,
         "config_hash": job.config_hash,
         **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},
@@ -51,6 +52,7 @@ class Clock:
             torch.cuda.reset_peak_memory_stats(device)
 
     def wall_s(self) -> float:
+        """Seconds since it was started, and those of earlier processes of the same run."""
         return time.perf_counter() - self.start
 
     def goes_on_after(self, wall_s: float) -> None:
@@ -58,6 +60,7 @@ class Clock:
         self.start -= wall_s
 
     def stop(self) -> dict[str, Any]:
+        """The columns of a row that only measuring tells."""
         wall_s = self.wall_s()
         cuda = self.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(self.device) if cuda else peak_resident_bytes()
@@ -77,11 +80,13 @@ def peak_resident_bytes() -> int:
 
 
 def now() -> str:
+    """The time, UTC, as ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @functools.cache
 def software() -> dict[str, str | None]:
+    """The versions that a row names; the commit is None outside a git checkout."""
     root = Path(__file__).resolve().parent.parent
     commit = None
     if (root / ".git").exists():

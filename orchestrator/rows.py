@@ -41,6 +41,7 @@ class Provenance:
     torch_version: str | None = None
     ray_version: str | None = None
     git_commit: str | None = None
+    warm_start: str | None = None  # the earlier output whose winners its search began with
     settings: str  # hash of the choices that seeds, categories and models of one run share
     config_hash: str
     data_hash: str | None = None
@@ -151,8 +152,10 @@ def arrow_schema(row_type: type) -> pa.Schema:
 
 
 def to_json(row: Provenance) -> str:
+    """A row as text, for its way out of a worker."""
     return json.dumps(dataclasses.asdict(row))
 
 
 def from_json(row_type: type, text: str):
+    """The row that `to_json` made into text."""
     return row_type(**json.loads(text))

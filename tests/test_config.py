@@ -238,6 +238,7 @@ CHANGED = {
     "sampler": "tpe",
     "scheduler": "none",
     "parallel_trials": 1,
+    "warm_start": "earlier",
     "set": ("lr=0.001",),
 }
 
