@@ -8,27 +8,69 @@ from typing import Any, NoReturn
 from orchestrator import config, leaderboard
 from orchestrator.errors import InputError
 
+EXAMPLES = {
+    "": """
+defectsweep run --dataset folder --data-root parts --output results
+defectsweep leaderboard --output results
+defectsweep report --output results
+defectsweep predict new_pictures --output results --category bracket""",
+    "run": """
+defectsweep run                                                      # generated products: is all well?
+defectsweep run --dataset folder --data-root parts --output results  # your own good and defective parts
+defectsweep run --config experiments/paper.yaml --data-root /data --output s3://BUCKET/paper
+defectsweep run --dataset mvtec_ad --data-root /data --size-px 256 --warm-start results --output larger""",
+    "plan": """
+defectsweep plan --config experiments/paper.yaml --data-root /data --max-concurrent 8 --probe""",
+    "doctor": """
+defectsweep doctor --dataset mvtec_ad --data-root /data --output s3://BUCKET/paper""",
+    "leaderboard": """
+defectsweep leaderboard --output results --by model
+defectsweep leaderboard --output results --watch
+defectsweep leaderboard --output results --sql "SELECT category, max(test_auc) FROM leaderboard GROUP BY ALL"
+""",
+    "report": """
+defectsweep report --output results --to bracket.html""",
+    "figures": """
+defectsweep figures --output results --category bottle --model sa_skip_ganomaly --model ganomaly""",
+    "predict": """
+defectsweep predict camera/2026-11-24 --output results --category bracket --to judged
+defectsweep predict part.png --checkpoint results/checkpoints/JOB --export bracket.pt2""",
+    "compact": """
+defectsweep compact --output results""",
+    "datasets": """
+defectsweep datasets
+defectsweep datasets check folder --data-root parts
+defectsweep datasets make synthetic --data-root generated""",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are InputErrors, and name the nearest flag."""
 
     def error(self, message: str) -> NoReturn:
+        """Raises InputError, where argparse would print its usage and exit."""
         raise InputError(f"{message}. See '{self.prog} --help'.")
 
 
 def parser() -> Parser:
+    """The parser of all verbs."""
     top = Parser(
         prog="defectsweep",
         description="Trains, tunes and ranks visual anomaly detectors on a Ray cluster.",
+        epilog=_examples("") + "\n\n'defectsweep VERB --help' lists a verb's options.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
     for name, help in (
         ("run", "the main job: search, refit and rank every model on every category"),
         ("plan", "print the jobs, their resources and the expected cost; run nothing"),
         ("doctor", "check this machine, the cluster and the data; run nothing"),
     ):
         _add_options(_verb(verbs, name, help))
+    verbs.choices["plan"].add_argument(
+        "--probe", action="store_true", help="measure the models that no row tells of, by a few steps of each"
+    )
     board = _verb(verbs, "leaderboard", "print the ranking of an output")
     board.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
     what = board.add_mutually_exclusive_group()
@@ -37,6 +79,39 @@ def parser() -> Parser:
     what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
     board.add_argument("--format", choices=leaderboard.FORMATS, default="table", help="(default: table)")
+    board.add_argument(
+        "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",
+        help="print it again as rows come in, and what is under way, until Ctrl-C (default: look every 5 s)",
+    )  # fmt: skip
+    report = _verb(verbs, "report", "write what an output holds as one HTML file: ranking, curves, search, pictures")
+    report.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
+    report.add_argument(
+        "--to", metavar="FILE", help="where to write (default: OUTPUT/report.html, or report.html for a URI)"
+    )
+    predict = _verb(verbs, "predict", "judge new pictures by a trained detector: scores, verdicts, heat maps")
+    predict.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, or folders of them")
+    predict.add_argument(
+        "--output", default="results", metavar="DIR/URI",
+        help="take the detector of the highest validation AUROC from this output (default: results)",
+    )  # fmt: skip
+    for name in ("dataset", "category", "model"):
+        predict.add_argument(f"--{name}", metavar="NAME", help=f"of this {name} of the output")
+    predict.add_argument(
+        "--checkpoint", metavar="DIR/URI", help="take the detector of this folder (OUTPUT/checkpoints/JOB) instead"
+    )
+    predict.add_argument(
+        "--to", default="predictions", metavar="DIR",
+        help="where to write, in place of an earlier run's table and heat maps there (default: predictions)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--heat-maps", choices=("all", "defective", "none"), default="all",
+        help="pictures to draw heat maps of (default: all)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--export", metavar="FILE.pt2",
+        help="write the detector as a program of its own (torch.export), for uint8 RGB of the first picture's size, "
+        "and check it on these pictures",
+    )  # fmt: skip
     figures = _verb(verbs, "figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG")
     figures.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
     figures.add_argument("--to", metavar="DIR", help="where to write (default: OUTPUT/figures, or figures for a URI)")
@@ -58,6 +133,7 @@ def parser() -> Parser:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    """The words of a command line. Raises InputError; `--help` prints and raises SystemExit."""
     top = parser()
     known, rest = top.parse_known_args(argv)
     if rest:
@@ -80,7 +156,19 @@ def given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _verb(verbs, name: str, help: str) -> Parser:
-    return verbs.add_parser(name, help=help, description=help, allow_abbrev=False)
+    return verbs.add_parser(
+        name,
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=_examples(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _examples(verb: str) -> str | None:
+    lines = EXAMPLES.get(verb, "").strip().splitlines()
+    return "\n  ".join(["examples:", *lines]) if lines else None
 
 
 def _verb_parser(top: Parser, verb: str) -> Parser:
@@ -89,6 +177,7 @@ def _verb_parser(top: Parser, verb: str) -> Parser:
 
 def _add_options(parser: Parser) -> None:
     """Every option defaults to "not given", so that a YAML file can hold it; `--help` shows the real default."""
+    parser.usage = f"{parser.prog} [OPTION ...]"
     parser.add_argument("--config", metavar="FILE.yaml", help="read options from a file; flags win over it")
     for group, kind in (("what is computed", config.Experiment), ("where and how", config.Execution)):
         section = parser.add_argument_group(group)

@@ -10,17 +10,35 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, compaction, config, interrupts, leaderboard, plan, preflight, screens
+from orchestrator import (
+    arguments,
+    compaction,
+    config,
+    cost,
+    forecast,
+    interrupts,
+    leaderboard,
+    plan,
+    preflight,
+    probe,
+    screens,
+    warm_start,
+    watch,
+)
 from orchestrator.claims import Claims, held_jobs
 from orchestrator.config import Execution, Experiment
+from orchestrator.cost import Outlook, Place
 from orchestrator.errors import InputError, RunError, printable
+from orchestrator.plan import Category, Job
 from orchestrator.progress import Progress
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
+from orchestrator.terminal import reader_may_leave
+from orchestrator.warm_start import Winner
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,37 +66,66 @@ def run(asked) -> int:
     experiment, execution = config.load(arguments.given(asked), asked.config)
     preflight.check_packages()
     categories = preflight.survey(experiment, execution.data_root)
-    jobs = plan.jobs(experiment, categories, execution.workers_per_job)
     output = _open(execution.output, asked).create()
+    winners = warm_start.winners(experiment, output)
+    jobs = _jobs(experiment, execution, categories, winners)
     sweep = Sweep(jobs, output, execution.fresh)
     status = 0
     command = screens.command(arguments.given(asked))
     with interrupts.handled(screens.go_on(command)) as handled:
         try:
             if sweep.todo:
-                _search_and_refit(sweep, experiment, execution, start, handled)
+                _search_and_refit(sweep, experiment, execution, winners, start, handled)
         except KeyboardInterrupt:
             status = interrupts.INTERRUPTED
-        screens.leaderboard(output, only={job.id for job in jobs})
-        screens.summary(sweep, execution, time.monotonic() - start, command)
+        with reader_may_leave():
+            screens.leaderboard(output, only={job.id for job in jobs})
+            screens.summary(sweep, execution, time.monotonic() - start, command)
     return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
 
 
+def _jobs(
+    experiment: Experiment, execution: Execution, categories: Sequence[Category], winners: dict[str, list[Winner]]
+) -> list[Job]:
+    """The jobs of a run. With --warm-start, says what they begin with."""
+    jobs = warm_start.begin(plan.jobs(experiment, categories, execution.workers_per_job), experiment, winners)
+    if winners:
+        print(printable(warm_start.sentence(jobs)))
+    return jobs
+
+
 def _search_and_refit(
-    sweep: Sweep, experiment: Experiment, execution: Execution, start: float, handled: interrupts.Interrupts
-) -> None:
+    sweep: Sweep, experiment: Experiment, execution: Execution, winners: dict[str, list[Winner]], start: float,
+    handled: interrupts.Interrupts,
+) -> None:  # fmt: skip
     """Does what is not finished. Raises KeyboardInterrupt if the user ends it."""
+    board = _tensorboard(execution.tensorboard, sweep) if execution.tensorboard else contextlib.nullcontext()
     todo = list(dict.fromkeys(job.category for job in sweep.todo))
     images = preflight.decode(todo, experiment, execution)
     log = Path(sweep.output.base if sweep.output.is_local else tempfile.mkdtemp(), "ray", "driver.log")
-    with _session(execution, log) as backend, Claims(sweep.output) as claims:
+    with _session(execution, log) as backend, Claims(sweep.output) as claims, board:
         handled.install()
-        with Progress(sweep, backend.screen, backend.slots):
+        with Progress(sweep, backend.screen, backend.slots) as progress:
             parallel_trials = _parallel_trials(experiment, sweep, backend.slots)
             deadline = start + execution.time_budget_s()
+            if execution.time_budget:
+                place = Place(backend.slots, parallel_trials, backend.refit_start_s)
+                outlook, most_s = _outlook(sweep, experiment, place), probe.SHARE * execution.time_budget_s()
+                outlook = probe.complete(outlook, experiment, backend, progress.say, most_s)
+                left_s = deadline - time.monotonic()
+                for line in forecast.budget(outlook, experiment, execution.output, left_s):
+                    progress.say(line)
             sweep.begin(claims, parallel_trials, backend.slots, deadline, backend.refit_start_s)
             sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
+            warm_start.keep(experiment, sweep.output, winners)
             backend.run(sweep, images)
+
+
+def _tensorboard(folder: str, sweep: Sweep):
+    """tensorboardX takes its time to import, and few ask for it."""
+    from orchestrator.tensorboard import TensorBoard
+
+    return TensorBoard(folder, sweep)
 
 
 def _session(execution: Execution, log: Path):
@@ -104,17 +151,36 @@ def _parallel_trials(experiment: Experiment, sweep: Sweep, slots: int) -> int:
 
 
 def show_plan(asked) -> int:
+    """What a run with the same options would do and cost; with --probe, measured by a few steps."""
     experiment, execution = config.load(arguments.given(asked), asked.config)
     categories = preflight.survey(experiment, execution.data_root)
-    jobs = plan.jobs(experiment, categories, execution.workers_per_job)
-    screens.plan(Sweep(jobs, _open(execution.output, asked)), experiment, execution)
+    output = _open(execution.output, asked)
+    jobs = _jobs(experiment, execution, categories, warm_start.winners(experiment, output))
+    outlook = _outlook(Sweep(jobs, output), experiment, Place.of(experiment, len(jobs), execution.max_concurrent or 1))
+    if asked.probe:
+        with _session(execution, Path(tempfile.mkdtemp(), "driver.log")) as backend:
+            place = Place.of(experiment, len(jobs), backend.slots, backend.refit_start_s)
+            outlook = dataclasses.replace(outlook, place=place)
+            outlook = probe.complete(outlook, experiment, backend, lambda text: print(text, file=backend.screen))
+    screens.plan(outlook, experiment, execution)
     return 0
 
 
+def _outlook(sweep: Sweep, experiment: Experiment, place: Place) -> Outlook:
+    """By the rows of the output alone, which need not be of this sweep."""
+    known = cost.by_rows(sweep.output.trials(), experiment.model, experiment.size_px, experiment.batch)
+    return Outlook(cost.left(sweep), known, place)
+
+
 def show_leaderboard(asked) -> int:
+    """The ranking of an output: once or again and again, as tables, text for programs, or an answer to SQL."""
     output = _open(asked.output, asked)
     if asked.sort and (asked.paper or asked.sql):
         raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
+    if asked.watch is not None:
+        if asked.paper or asked.sql or asked.format != "table":
+            raise InputError("--watch shows the ranking as a table; leave --paper, --sql and --format out.")
+        return watch.leaderboard(output, asked.watch, asked.by, asked.sort)
     if asked.paper:
         screens.paper(output, asked.format)
         return 0
@@ -137,7 +203,29 @@ def draw_figures(asked) -> int:
     return 0
 
 
+def write_report(asked) -> int:
+    """plotly takes a second to import, and no other verb needs it."""
+    from orchestrator import report
+
+    output = _open(asked.output, asked)
+    file = asked.to or (output.path("report.html") if output.is_local else "report.html")
+    print(printable(report.write(output, Path(file).expanduser())))
+    return 0
+
+
+def predict(asked) -> int:
+    """matplotlib takes a second to import, and few verbs need it."""
+    from orchestrator import predict, winner
+
+    if asked.checkpoint and (asked.dataset or asked.category or asked.model):
+        raise InputError("--checkpoint names one detector: leave --dataset, --category and --model out.")
+    wanted = winner.Wanted(asked.dataset, asked.category, asked.model)
+    found = winner.given(asked.checkpoint) if asked.checkpoint else winner.best(_open(asked.output, asked), wanted)
+    return predict.run(found, asked.images, Path(asked.to).expanduser(), asked.heat_maps, asked.export)
+
+
 def compact(asked) -> int:
+    """Many small files of rows become a few, while sweeps may be running."""
     output = _open(asked.output, asked)
     if not any(output.files_of(kind) for kind in compaction.KINDS):
         raise InputError(f"--output {output.root} holds no rows. 'defectsweep run --output {output.root}' makes some.")
@@ -147,6 +235,7 @@ def compact(asked) -> int:
 
 
 def datasets(asked) -> int:
+    """What datasets there are, what one's files hold, or the synthetic one as files."""
     if asked.action is None:
         screens.datasets()
         return 0
@@ -161,11 +250,13 @@ def datasets(asked) -> int:
 
 
 def models(asked) -> int:
+    """What detectors there are."""
     screens.models()
     return 0
 
 
 def doctor(asked) -> int:
+    """Whether machine, cluster and data are fit for a run."""
     experiment, execution = config.load(arguments.given(asked), asked.config)
     return screens.doctor(experiment, execution)
 
@@ -186,7 +277,9 @@ VERBS: dict[str, Callable] = {
     "run": run,
     "plan": show_plan,
     "leaderboard": show_leaderboard,
+    "report": write_report,
     "figures": draw_figures,
+    "predict": predict,
     "compact": compact,
     "datasets": datasets,
     "models": models,

@@ -45,6 +45,8 @@ RIGHT, WRONG, FAINT = "#117733", "#b3001b", "#777777"
 
 @dataclass(frozen=True)
 class Style:
+    """How a model is drawn everywhere: a colour (#rrggbb) and a matplotlib marker."""
+
     colour: str
     marker: str
 

@@ -22,6 +22,8 @@ SCORE_BATCH = 32
 
 @dataclass(frozen=True)
 class Epoch:
+    """What one epoch of training came to."""
+
     number: int  # counted from 1
     losses: dict[str, float]  # means over the epoch's steps
     steps: int

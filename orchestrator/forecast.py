@@ -1,10 +1,12 @@
-"""What `defectsweep plan` says: a table of what is left, and sentences on what it costs. Pure text, which screens
-prints."""
+"""What is said of time and cost, by `defectsweep plan` and where a run has a time budget: a table of what is left, and
+sentences on what it takes and by what that is known. Pure text, which the callers print."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
-from orchestrator.cost import Left, Measured, Pace
+from orchestrator import probe
+from orchestrator.config import Experiment
+from orchestrator.cost import Left, Measured, Outlook, Pace
 from orchestrator.progress import duration
 
 MOST_JOB_LINES = 30  # more jobs than this are shown as one line a model
@@ -13,44 +15,102 @@ NOT_MEASURED = "not measured"
 Cells = list[list[str]]
 
 
-def table(lefts: Sequence[Left], measured: Measured | None) -> tuple[list[str], Cells]:
-    """Column names and cells: one line a job, or one a model where there are many jobs."""
-    paces = measured.paces if measured else {}
-    by_model = len(lefts) > MOST_JOB_LINES
-    return (_models if by_model else _jobs)(lefts, paces)
-
-
-def sentences(
-    lefts: Sequence[Left], measured: Measured | None, size_px: int, batch: int, slots: int, output: str
-) -> list[str]:
-    """Totals, then what they take on so many slots and where those times come from."""
+def sentences(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
+    """Totals, then what they take and where those times come from."""
+    lefts = outlook.lefts
     refits, trials = sum(left.refits for left in lefts), sum(left.trials for left in lefts)
     steps, images = sum(left.steps() for left in lefts), sum(left.images() for left in lefts)
     return [
-        f"{_count(len(lefts), 'job')}, {len(lefts) - refits} finished; "
-        f"left: {_count(trials, 'trial')} and {_count(refits, 'refit')}",
+        f"{_factors(lefts)} = {_count(len(lefts), 'job')}, {len(lefts) - refits} finished; "
+        f"left: {_count(trials, 'trial')} and {_count(refits, 'refit')}, of {_count(experiment.epochs, 'epoch')} each",
         f"to train, at most: {_count(steps, 'optimisation step')}, {_count(images, 'image')} "
-        f"at {size_px} px in batches of at most {batch}",
-        *_times(lefts, measured, size_px, slots, output),
+        f"at {experiment.size_px} px in batches of at most {experiment.batch}",
+        *_times(outlook),
+        *_sources(outlook, experiment, output),
+        *_untold(outlook, experiment, output),
     ]
 
 
-def _times(lefts: Sequence[Left], measured: Measured | None, size_px: int, slots: int, output: str) -> list[str]:
-    if measured is None:
-        return [f"time: {NOT_MEASURED}, since {output} holds no finished trial of these models at {size_px} px"]
-    todo = [left for left in lefts if left.refits]
-    unknown = list(dict.fromkeys(left.job.model for left in todo if left.job.model not in measured.paces))
-    slot_s = sum(measured.paces[left.job.model].slot_s(left) for left in todo if left.job.model not in unknown)
-    where = "on one slot" if slots == 1 else f"on {slots} slots"
-    what = "time of what is measured" if unknown else "time"
-    lines = [
-        f"{what}, at most: {_hours(slot_s * measured.held)} {measured.unit}-hours, {duration(slot_s / slots)} {where}",
-        f"by {_count(measured.rows, 'trial row')} of {output} at {size_px} px on {measured.device}, "
-        "validation included",
+def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float) -> list[str]:
+    """What the `left_s` seconds that are left of a time budget will buy."""
+    lines = [f"{model}: {error}" for model, error in outlook.failed().items()]
+    unknown, left = outlook.unmeasured(), f"time budget: {_time(left_s)} left"
+    if not outlook.paces():
+        return [*lines, f"{left}; what the whole takes is {NOT_MEASURED}"]
+    whole_s = outlook.wall_s()
+    whole = f"the whole{' but for ' + ', '.join(unknown) if unknown else ''} takes at most {_time(whole_s)}"
+    whole = f"{whole} {_where(outlook)}"
+    if whole_s <= left_s:
+        lines.append(f"{left}, which is enough: {whole}")
+    else:
+        lines.append(f"{left}; {whole}: about {100 * left_s / whole_s:.0f} % of it, or more, will be done")
+    return [*lines, *_sources(outlook, experiment, output), *_too_long(outlook, left_s)]
+
+
+def _too_long(outlook: Outlook, left_s: float) -> list[str]:
+    trials = [(pace.trial_s(left.job), left) for left, pace in outlook.measured() if left.trials]
+    trials = [(trial_s, left) for trial_s, left in trials if trial_s > left_s]
+    if not trials:
+        return []
+    longest_s, longest = max(trials, key=lambda trial: trial[0])
+    return [
+        f"one trial of {_name(longest)} takes {_time(longest_s)}, more than is left: "
+        f"{_count(len(trials), 'job')} may end with nothing. "
+        "Lower --epochs, --steps-per-epoch or --size-px, or raise --time-budget."
     ]
-    if unknown:
-        lines.append(f"{NOT_MEASURED} there, so the whole takes longer: {', '.join(unknown)}")
+
+
+def _times(outlook: Outlook) -> list[str]:
+    if not outlook.paces():
+        return []
+    sums = [f"{_hours(outlook.held_s(source))} {source.unit}-hours" for source in outlook.known if source.paces]
+    what = "time of what is measured" if outlook.unmeasured() else "time"
+    lines = [f"{what}, at most: {' and '.join(sums)}, {_time(outlook.wall_s())} {_where(outlook)}"]
+    chains = [(outlook.chain_s(left, pace), left) for left, pace in outlook.measured()]
+    if chains and outlook.place.slots > 1:
+        chain_s, longest = max(chains, key=lambda chain: chain[0])
+        lines.append(f"on any number of slots: {_time(chain_s)}, as trials of {_name(longest)} wait for one another")
     return lines
+
+
+def _sources(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
+    return [
+        f"by {_source(source, output)} at {experiment.size_px} px on {source.device}, validation included"
+        for source in outlook.known
+        if source.paces
+    ]
+
+
+def _source(source: Measured, output: str) -> str:
+    if source.rows:
+        return f"{_count(source.rows, 'trial row')} of {output}"
+    return f"a probe of {_count(len(source.paces), 'model')} ({_short(source.probe_s)}, with no other slot busy)"
+
+
+def _untold(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
+    """Of each model whose pace is not known why, or how to measure it."""
+    failed = outlook.failed()
+    lines = [f"{model}: {error}" for model, error in failed.items()]
+    unknown = [model for model in outlook.unmeasured() if model not in failed]
+    add = f"add --probe (about {probe.MODEL_S * len(unknown)} s)"
+    if unknown and outlook.paces():
+        lines.append(f"{NOT_MEASURED} there, so the whole takes longer: {', '.join(unknown)}; {add}")
+    elif unknown:
+        lines.append(
+            f"time: {NOT_MEASURED}, since {output} holds no finished trial of these models "
+            f"at {experiment.size_px} px; {add}"
+        )
+    return lines
+
+
+def table(outlook: Outlook) -> tuple[list[str], Cells]:
+    """Column names and cells: one line a job, or one a model where there are many jobs. The memory of a GPU is told
+    where it is known."""
+    by_model = len(outlook.lefts) > MOST_JOB_LINES
+    names, cells = (_models if by_model else _jobs)(outlook.lefts, outlook.paces())
+    if all(line[-1] == "-" for line in cells):
+        return names[:-1], [line[:-1] for line in cells]
+    return names, cells
 
 
 def _jobs(lefts: Sequence[Left], paces: dict[str, Pace]) -> tuple[list[str], Cells]:
@@ -84,19 +144,43 @@ def _models(lefts: Sequence[Left], paces: dict[str, Pace]) -> tuple[list[str], C
     return ["model", "categories", "jobs", *WORK], lines
 
 
-WORK = ["trials", "steps each", "a step", "at most"]
+WORK = ["trials", "steps each", "a step", "at most", "memory"]
 NUMBERS = {"categories", "jobs", "seed", *WORK}
 
 
 def _work(lefts: Sequence[Left], pace: Pace | None) -> list[str]:
-    """Cells of WORK: trials left, steps of each, the measured time of one, and of all on one slot."""
+    """Cells of WORK: trials left, steps of each, the measured time of one, of all on one slot, and a trial's memory."""
     steps = [left.job.trial_steps() for left in lefts]
     least_and_most = dict.fromkeys([min(steps), max(steps)])
     cells = [f"{sum(left.trials for left in lefts):,}", "-".join(f"{number:,}" for number in least_and_most)]
     if pace is None:
-        return [*cells, "-", NOT_MEASURED]
+        return [*cells, "-", NOT_MEASURED, "-"]
     step_s = sum(pace.step_s(left.job) for left in lefts) / len(lefts)
-    return [*cells, _short(step_s), duration(sum(pace.slot_s(left) for left in lefts))]
+    memory = f"{pace.memory_bytes / 2**30:.1f} GiB" if pace.memory_bytes else "-"
+    return [*cells, _short(step_s), _time(sum(pace.slot_s(left) for left in lefts)), memory]
+
+
+def _factors(lefts: Sequence[Left]) -> str:
+    """The jobs as a product."""
+    models, categories, seeds = (len(set(each)) for each in zip(*map(_whose, lefts), strict=True))
+    named = f"{categories:,} {'category' if categories == 1 else 'categories'}"
+    return f"{_count(models, 'model')} x {named} x {_count(seeds, 'seed')}"
+
+
+def _whose(left: Left) -> tuple[str, tuple[str, str], int]:
+    return left.job.model, (left.job.category.dataset, left.job.category.name), left.job.seed
+
+
+def _name(left: Left) -> str:
+    return f"{left.job.category.name} / {left.job.model}"
+
+
+def _where(outlook: Outlook) -> str:
+    return "on one slot" if outlook.place.slots == 1 else f"on {outlook.place.slots:,} slots"
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds < 100 * 3600 else f"{seconds / 86400:,.1f} days"
 
 
 def _short(seconds: float) -> str:

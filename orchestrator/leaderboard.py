@@ -149,6 +149,7 @@ def render(lines: pd.DataFrame, format: str) -> str:
 
 
 def markdown(shown: pd.DataFrame) -> str:
+    """A table of text as Markdown; its cells are shown sign by sign."""
     lines = [list(shown.columns), *shown.values.tolist()]
     header, *rows = [f"| {' | '.join(markdown_text(str(value)) for value in line)} |" for line in lines]
     return "\n".join([header, f"|{'|'.join(['---'] * len(shown.columns))}|", *rows])
@@ -205,10 +206,12 @@ def caption(rows: pd.DataFrame) -> str:
 
 
 def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
+    """"low-high" of each pair with three decimals; "-" where there is none."""
     return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in zip(lows, highs, strict=True)]
 
 
 def short(value) -> str:
+    """A cell for reading: numbers with three decimals, "-" for what is not there."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -92,6 +92,7 @@ def central(resamples: np.ndarray, coverage: float = 0.95) -> tuple[float, float
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Average precision, in [0, 1]: the step-wise area under the precision-recall curve. None where `auroc` is."""
     return None if auroc(labels, scores) is None else float(average_precision_score(labels, scores))
 
 
@@ -107,6 +108,7 @@ def best_f1_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def verdicts(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Verdicts:
+    """Accuracy, precision, recall and F1 of flagging each image whose score (N,) is at least `threshold`."""
     flagged = scores >= threshold
     precision, recall, f1, _ = precision_recall_fscore_support(labels, flagged, average="binary", zero_division=0)
     return Verdicts(float((flagged == (labels == 1)).mean()), float(precision), float(recall), float(f1))

@@ -51,15 +51,19 @@ class Output(Storage):
     # -- writing
 
     def write_trial(self, row: TrialRow) -> None:
+        """Keeps a trial's row in a file of its own."""
         self.write_table(to_table(TrialRow, [row]), "trials", *_partition(row), f"{row.trial_id}.parquet")
 
     def write_scores(self, job: JobRow, rows: list[ScoreRow]) -> None:
+        """Keeps the scores of a job's test images, all in one file."""
         self.write_table(to_table(ScoreRow, rows), "scores", *_partition(job), f"{job.job_id}.parquet")
 
     def write_pictures(self, job: JobRow, rows: list[PictureRow]) -> None:
+        """Keeps a job's pictures, all in one file."""
         self.write_table(to_table(PictureRow, rows), "pictures", *_partition(job), f"{job.job_id}.parquet")
 
     def write_job(self, row: JobRow) -> None:
+        """Keeps the row that closes a job."""
         self.write_table(to_table(JobRow, [row]), "leaderboard", *_partition(row), f"{row.job_id}.parquet")
 
     def write_merged(self, kind: str, table: pa.Table) -> str:
@@ -69,6 +73,7 @@ class Output(Storage):
         return path
 
     def write_table(self, table: pa.Table, *parts: str, **options) -> None:
+        """Puts a Parquet file in place, whole; `options` are pyarrow's."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, **options)
         self.write(sink.getvalue().to_pybytes(), *parts)
@@ -78,6 +83,7 @@ class Output(Storage):
         self.write(json.dumps(content, indent=2).encode(), "experiments", f"{name}.json")
 
     def read_note(self, name: str) -> dict | None:
+        """The content of a note; None where there is no such note."""
         content = self.read("experiments", f"{name}.json")
         return None if content is None else json.loads(content)
 

@@ -33,6 +33,7 @@ class RowFile(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The file's own name."""
         return self.path.rpartition("/")[2].removesuffix(".parquet")
 
     @property
@@ -54,6 +55,7 @@ def best_first(files: Iterable[RowFile]) -> list[RowFile]:
 
 
 def to_table(row_type: type, rows: Iterable) -> pa.Table:
+    """Rows of one type as an Arrow table of its schema."""
     return pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=arrow_schema(row_type))
 
 
@@ -72,6 +74,7 @@ def each_once(kind: str, tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def in_order(kind: str, rows: pa.Table) -> pa.Table:
+    """The rows by job, and within each as they came to be."""
     return rows.sort_by([(name, "ascending") for name in [*JOB_ORDER, *WITHIN_JOB[kind]]])
 
 

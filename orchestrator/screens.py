@@ -16,11 +16,11 @@ from rich.table import Table
 from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
-from orchestrator import cost, forecast, preflight
+from orchestrator import forecast, preflight
 from orchestrator import leaderboard as ranking
 from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
-from orchestrator.cost import Left
+from orchestrator.cost import Outlook
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.progress import duration
 from orchestrator.results import Output
@@ -141,19 +141,12 @@ def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> 
         print(f"{left} jobs are not finished. {go_on(command)}")
 
 
-def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
+def plan(outlook: Outlook, experiment: Experiment, execution: Execution) -> None:
     """Prints the jobs of a run, what is left of each, and what is known of its cost."""
-    todo = {job.id for job in sweep.todo}
-    lefts = [
-        Left(job, job.trials - len(sweep.searched_rows(job)), 1) if job.id in todo else Left(job, 0, 0)
-        for job in sweep.jobs
-    ]
-    size_px, batch, slots = experiment.size_px, experiment.batch, execution.max_concurrent or 1
-    measured = cost.measure(sweep.output.trials(), experiment.model, size_px, batch)
-    names, cells = forecast.table(lefts, measured)
+    names, cells = forecast.table(outlook)
     _table(names, cells, forecast.NUMBERS)
     print()
-    for sentence in forecast.sentences(lefts, measured, size_px, batch, slots, execution.output):
+    for sentence in forecast.sentences(outlook, experiment, execution.output):
         print(printable(sentence))
     gpus = "a GPU where there are any" if execution.gpus_per_trial is None else f"{execution.gpus_per_trial:g} GPU"
     print(
@@ -164,6 +157,7 @@ def plan(sweep: Sweep, experiment: Experiment, execution: Execution) -> None:
 
 
 def datasets() -> None:
+    """Prints what datasets there are."""
     rows = [
         [d.name, d.description, len(d.categories) or "yours", "none" if not d.needs_root else "--data-root", d.source]
         for d in DATASETS.values()
@@ -190,6 +184,7 @@ def check_dataset(name: str | None, data_root: str | None) -> None:
 
 
 def models() -> None:
+    """Prints what detectors there are, with their sizes and search spaces."""
     rows = []
     for name, model in MODELS.items():
         counts = model(model.HParams(), (3, 128, 128), "meta").parameters_by_network()  # shapes, no memory
@@ -236,6 +231,7 @@ def _cluster_line(execution: Execution) -> str:
 
 
 def go_on(command: str) -> str:
+    """What to say when a run ends early."""
     return f"What is finished is kept; to go on:\n  {printable(command)}"
 
 

@@ -110,6 +110,7 @@ class Storage:
             self.fs.delete_file(self.path(*parts))
 
     def delete_folder(self, *parts: str) -> None:
+        """Removes a folder and all that is in it, if it is there."""
         if self.info(*parts).type == FileType.Directory:
             with self._saying(f"removing {'/'.join(parts)}"):
                 self.fs.delete_dir(self.path(*parts))

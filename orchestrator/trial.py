@@ -45,6 +45,8 @@ class Selection:
 
 @dataclass(frozen=True)
 class Progress:
+    """Where a trial stands after an epoch, counted from 1; the AUROC is None where its model cannot score yet."""
+
     epoch: int
     val_auc: float | None
 
@@ -64,6 +66,7 @@ class Record:
     note: str | None = None
 
     def add(self, epoch: fit.Epoch) -> None:
+        """Counts one more epoch in."""
         self.epochs, self.losses = epoch.number, epoch.losses
         self.steps += epoch.steps
         self.images += epoch.images
@@ -180,6 +183,7 @@ def crashed(task: TrialTask, error: str) -> TrialRow:
 
 
 def build(job: Job, params: dict[str, Any], seed: int, images: Images, device: torch.device) -> Detector:
+    """The detector of a job for images of that shape; its weights are a function of `seed`."""
     model = MODELS[job.model]
     torch.manual_seed(seed_of("weights", seed))
     height, width, channels = images.pixels.shape[1:]
@@ -248,6 +252,7 @@ def _select(images: Images, protocol: str, seed: int, device: torch.device) -> S
 
 
 def data_facts(images: Images, data: Selection) -> dict[str, Any]:
+    """The columns of a row that say which images were used, and how many."""
     return {
         "selection_split": data.split.selection_split,
         "train_images": len(data.train),

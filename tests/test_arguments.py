@@ -1,6 +1,7 @@
 """The command line's words: every option of the dataclasses is a flag, and a wrong word is one line."""
 
 import re
+import shlex
 
 import pytest
 
@@ -50,6 +51,18 @@ def test_help_shows_every_flag_with_its_default(capsys):
 
 def test_help_lists_the_choices(capsys):
     assert "one of holdout, synthetic, paper" in run_help(capsys)
+
+
+@pytest.mark.parametrize("verb", sorted(arguments.EXAMPLES))
+def test_every_example_of_help_is_a_command_that_can_be_given(verb, capsys):
+    with pytest.raises(SystemExit):
+        arguments.parse([verb, "--help"] if verb else ["--help"])
+    shown = capsys.readouterr().out.partition("examples:")[2]
+    commands = re.findall(r"^  (defectsweep .*)$", shown, re.M)
+    assert commands
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        assert arguments.parse(words[1:]).verb == (verb or words[1])
 
 
 def test_a_typo_in_a_flag_names_the_nearest():

@@ -11,7 +11,8 @@ def search(job_id: str, values: list[float | None], warm_start: str | None = Non
     alike = {"dataset": "d", "category": "bottle", "model": "ganomaly", "seed": 0, "protocol": "holdout"}
     sizes = {"size_px": 32, "batch": 16, "epochs": 5}
     statuses = ["failed" if value is None else "completed" for value in values]
-    plain = {"job_id": job_id, "warm_start": warm_start, **alike, **sizes, "index": range(len(values))}
+    preset = "warm:before" if warm_start else None
+    plain = {"job_id": job_id, "warm_start": warm_start, "preset": preset, **alike, **sizes, "index": range(len(values))}
     return pd.DataFrame({"val_auc": pd.Series(values, dtype=float), "status": statuses}).assign(**{**plain, **columns})
 
 
@@ -51,6 +52,18 @@ def test_searches_that_differ_are_no_pair(name):
 def test_two_cold_or_two_warm_searches_are_no_pair():
     assert pairs(COLD, search("w", [0.9])) == []
     assert pairs(search("c", [0.9], "earlier"), search("w", [0.9], "earlier")) == []
+
+
+def test_a_warm_search_that_found_nothing_to_begin_with_is_no_pair():
+    assert pairs(COLD, search("w", [0.9], "earlier", preset="paper")) == []
+
+
+def test_all_pairs_come_to_a_sentence():
+    warm = [search("w", [0.7, 0.9], "earlier"), search("x", [0.4, 0.8], "earlier")]
+    assert warm_starts.summary(pairs(COLD, *warm)) == (
+        "After its first trial the warm search is ahead in 1 of 2 (mean validation AUROC 0.550, cold 0.500). "
+        "It reaches the cold search's best in 1 of 2, there after 2 trials (median), where the cold search took 4."
+    )
 
 
 def test_a_search_without_a_completed_trial_is_no_pair():

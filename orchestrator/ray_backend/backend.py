@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TextIO
 
 import ray
+import torch
 
 from datasets.images import Images
-from orchestrator.config import Execution
+from orchestrator import probe
+from orchestrator.config import Execution, Experiment
+from orchestrator.cost import Probed
 from orchestrator.plan import Category
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.ray_backend.search import run_trials
+from orchestrator.ray_backend.search import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep import Sweep
 
@@ -31,6 +34,16 @@ class RayBackend:
         self.resources = cluster.resources(execution)
         self.slots = self.resources.slots
 
+    def probe(self, experiment: Experiment, model: str) -> Probed:
+        """Measures a model by a few steps on a slot of the cluster, as soon as one is free. A worker that dies of it,
+        for want of memory for instance, is that model's failure."""
+        cpus, gpus = self.resources.cpus, self.resources.gpus
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_probe)
+        try:
+            return ray.get(task.remote(experiment, model, int(cpus), gpus))
+        except ray.exceptions.RayError as error:
+            return Probed(error=f"its worker died: {' '.join(str(error).split())[:REASON_LETTERS]}")
+
     def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
         """Runs every trial and refit of `sweep`."""
         stored = {category: ray.put(decoded) for category, decoded in images.items()}
@@ -44,6 +57,11 @@ class RayBackend:
                 sweep.on_change()
             else:
                 return
+
+
+def _probe(experiment: Experiment, model: str, cpus: int, gpus: float) -> Probed:
+    torch.set_num_threads(cpus)
+    return probe.probe(experiment, model, torch.device("cuda" if gpus else "cpu"), gpus)
 
 
 @contextlib.contextmanager

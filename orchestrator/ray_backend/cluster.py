@@ -32,6 +32,7 @@ class Resources:
     autoscaling: bool
 
     def bundle(self) -> dict[str, float]:
+        """The same as Ray asks for it."""
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
 

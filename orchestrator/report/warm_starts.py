@@ -1,11 +1,13 @@
 """Rows -> what a warm start saved: each warm search beside the cold one of the same job. Pure."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from orchestrator.rows import COMPLETED
+from orchestrator.warm_start import PREFIX
 
 ALIKE = ["dataset", "category", "model", "seed", "protocol", "size_px", "batch", "epochs"]
 
@@ -54,8 +56,29 @@ class Pair:
         return self.warm.trials_to(self.cold.best)
 
 
+def summary(pairs: Sequence[Pair]) -> str:
+    """What all pairs come to: who is ahead at first, and how often and how soon the warm search has caught up."""
+    both = [(pair.warm.best_so_far[0], pair.cold.best_so_far[0]) for pair in pairs]
+    first = [(warm, cold) for warm, cold in both if warm is not None and cold is not None]
+    reached = [(pair.warm_trials, pair.cold_trials) for pair in pairs if pair.warm_trials is not None]
+    sentences = []
+    if first:
+        warm, cold = (statistics.mean(values) for values in zip(*first, strict=True))
+        ahead = sum(warm > cold for warm, cold in first)
+        sentences.append(
+            f"After its first trial the warm search is ahead in {ahead} of {len(first)} "
+            f"(mean validation AUROC {warm:.3f}, cold {cold:.3f})."
+        )
+    sentences.append(f"It reaches the cold search's best in {len(reached)} of {len(pairs)}")
+    if reached:
+        warm, cold = (statistics.median(trials) for trials in zip(*reached, strict=True))
+        sentences[-1] += f", there after {warm:g} trials (median), where the cold search took {cold:g}"
+    return " ".join(sentences) + "."
+
+
 def pairs(jobs: pd.DataFrame, trials: pd.DataFrame) -> list[Pair]:
-    """Every warm job with every cold one like it. Jobs without a completed trial are left out."""
+    """Every warm job with every cold one like it. Jobs without a completed trial are left out, and those that had no
+    earlier job to begin with."""
     test_auc = dict(zip(jobs.job_id, jobs.test_auc, strict=True))
     groups: dict[tuple, list[Search]] = {}
     for job_id, own in trials.groupby("job_id"):
@@ -64,6 +87,8 @@ def pairs(jobs: pd.DataFrame, trials: pd.DataFrame) -> list[Pair]:
         if curve[-1] is None:
             continue
         first = own.iloc[0]
+        if isinstance(first.warm_start, str) and not str(first.preset).startswith(PREFIX):
+            continue
         warm_start = first.warm_start if isinstance(first.warm_start, str) else None
         # A trial that is not stopped runs all epochs; one that ran out of memory goes on with half the batch.
         key = tuple(int(own[name].max()) if name in ("batch", "epochs") else first[name] for name in ALIKE)

@@ -1,0 +1,123 @@
+"""A probe: how fast a model trains and scores here, by a few steps on made-up images of the run's size and batch.
+
+The detector is the run's own: the model's defaults with what --set fixes. On a GPU whole batches are measured. On CPU,
+where one may take minutes, batches grow from a single image as far as the time goes, and the two largest tell the rest.
+"""
+
+import dataclasses
+import gc
+import math
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from model.catalog import MODELS
+from model.contract import Detector
+from orchestrator import cost, fit
+from orchestrator.config import Experiment
+from orchestrator.cost import Outlook, Pace, Probed
+from orchestrator.provenance import describe
+from orchestrator.trial import is_out_of_memory
+
+TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond
+MODEL_S = 5  # about what a model takes in all
+SHARE = 0.1  # of a time budget, at most, for probes
+ENOUGH = 20  # times of one whole batch
+PHASES = (1 / 6, 1 / 2, 5 / 6)  # of the training, where steps of a model of phases are taken
+SEARCH_STEPS = 5  # of AnoGAN's search for a code, on which its scoring spends all its time
+
+
+def complete(
+    outlook: Outlook, experiment: Experiment, backend, say: Callable[[str], None], most_s: float = math.inf
+) -> Outlook:
+    """The outlook with the models that nothing told of, measured on a slot of the backend; unchanged where that would
+    take about `most_s` or more."""
+    models = outlook.unmeasured()
+    if not models or MODEL_S * len(models) >= most_s:
+        return outlook
+    say(f"measuring by a few steps each: {', '.join(models)}")
+    probed = cost.by_probes({model: backend.probe(experiment, model) for model in models})
+    return dataclasses.replace(outlook, known=[*outlook.known, probed])
+
+
+def probe(experiment: Experiment, model: str, device: torch.device, gpus: float) -> Probed:
+    """Measures one model. What goes wrong, such as a lack of memory, is in the result, not raised."""
+    start, pace, error = time.perf_counter(), None, None
+    try:
+        pace = _pace(experiment, model, device)
+    except Exception as exception:
+        error = describe(exception)
+        if is_out_of_memory(exception):  # torch says how much in its second sentence, and goes on for several more
+            error = f"does not fit in batches of {experiment.batch}: {'. '.join(error.split('. ')[:2])}"
+    gc.collect()  # the detector
+    torch.cuda.empty_cache()
+    is_cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if is_cuda else f"cpu x{torch.get_num_threads()}"
+    return Probed(pace, error, name, gpus, time.perf_counter() - start)
+
+
+def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
+    size_px, batch, is_cuda = experiment.size_px, experiment.batch, device.type == "cuda"
+    if is_cuda:
+        torch.cuda.reset_peak_memory_stats(device)
+    hparams = MODELS[model].HParams(**experiment.fixed(model))
+    detector = MODELS[model](hparams, (3, size_px, size_px), device)
+    shape = (max(batch, fit.SCORE_BATCH), size_px, size_px, 3)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
+    phases = PHASES if not detector.is_ready(0.0) else PHASES[:1]
+
+    def train(images: int) -> None:
+        for progress in phases:
+            detector.step(fit.normalise(pixels[:images]), progress)
+
+    def score(images: int) -> None:
+        detector.score(fit.normalise(pixels[:images]))
+
+    train_s = batch_s(_timed(train, device), batch, TRAIN_S, whole=is_cuda) / len(phases)
+    searches = _shorten_search(detector)
+    score_s = searches * batch_s(_timed(score, device), fit.SCORE_BATCH, SCORE_S, whole=is_cuda)
+    memory = torch.cuda.max_memory_allocated(device) if is_cuda else None
+    return Pace(train_s / batch, score_s / fit.SCORE_BATCH, memory)
+
+
+def batch_s(timed: Callable[[int], float], batch: int, budget_s: float, whole: bool) -> float:
+    """Seconds of a whole batch, where `timed(images)` tells those of a smaller or equal one, each time anew.
+
+    The first call only warms up. From one image (or, if `whole`, from the batch) the size doubles while there is time;
+    what then lacks to the batch goes at the pace of the images that the last doubling added, which is no more than the
+    mean of all, and at least half of it, as short times are noisy.
+    """
+    images = batch if whole else 1
+    spent_s, times = timed(images), {images: [timed(images)]}
+    spent_s += times[images][0]
+    while spent_s < budget_s and len(times.get(batch, ())) < ENOUGH:
+        images = min(2 * images, batch)
+        times.setdefault(images, []).append(timed(images))
+        spent_s += times[images][-1]
+    largest_s = median(times.pop(images))
+    mean_s = largest_s / images
+    before, before_s = max(times.items(), default=(0, [0.0]))
+    added_s = (largest_s - median(before_s)) / (images - before)
+    return largest_s + (batch - images) * min(max(added_s, mean_s / 2), mean_s)
+
+
+def _timed(work: Callable[[int], None], device: torch.device) -> Callable[[int], float]:
+    def timed(images: int) -> float:
+        start = time.perf_counter()
+        work(images)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - start
+
+    return timed
+
+
+def _shorten_search(detector: Detector) -> float:
+    """Cuts a search at scoring down to SEARCH_STEPS; returns how many times longer the whole one takes, about."""
+    steps = getattr(detector.hparams, "latent_steps", 0)
+    if steps <= SEARCH_STEPS:
+        return 1.0
+    detector.hparams = dataclasses.replace(detector.hparams, latent_steps=SEARCH_STEPS)
+    return steps / SEARCH_STEPS
