@@ -1,10 +1,11 @@
 """The command line as a user meets it: what it prints, its exit status, and one clear line for every mistake."""
 
+import importlib
 import json
+import re
 import shutil
 from pathlib import Path
 
-import pandas
 import pytest
 from PIL import Image
 
@@ -95,11 +96,14 @@ def test_figures_need_nothing_but_the_rows(data, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "to").iterdir()} == names
 
 
-def test_pandas_reads_the_rows_in_one_line(data, tmp_path):
-    main(own(data, tmp_path / "out"))
-    (row,) = Output(str(tmp_path / "out")).jobs()
-    table = pandas.read_parquet(tmp_path / "out" / "leaderboard", partitioning=None)
-    assert table[["job_id", "test_auc"]].values.tolist() == [[row.job_id, row.test_auc]]
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_line_of_the_readme_reads_the_rows(library, data, tmp_path, checkout, monkeypatch):
+    main(own(data, tmp_path / "results"))
+    (row,) = Output(str(tmp_path / "results")).jobs()
+    (line,) = re.findall(rf"^{library}\..*$", (checkout / "README.md").read_text(), re.M)
+    monkeypatch.chdir(tmp_path)
+    table = eval(line, {library: importlib.import_module(library)})
+    assert [list(table[name]) for name in ("job_id", "test_auc")] == [[row.job_id], [row.test_auc]]
 
 
 def test_plan_names_the_jobs_and_writes_nothing(tmp_path, capsys):

@@ -12,7 +12,8 @@ def search(job_id: str, values: list[float | None], warm_start: str | None = Non
     sizes = {"size_px": 32, "batch": 16, "epochs": 5}
     statuses = ["failed" if value is None else "completed" for value in values]
     preset = "warm:before" if warm_start else None
-    plain = {"job_id": job_id, "warm_start": warm_start, "preset": preset, **alike, **sizes, "index": range(len(values))}
+    begun = {"job_id": job_id, "warm_start": warm_start, "preset": preset}
+    plain = {**begun, **alike, **sizes, "index": range(len(values))}
     return pd.DataFrame({"val_auc": pd.Series(values, dtype=float), "status": statuses}).assign(**{**plain, **columns})
 
 
