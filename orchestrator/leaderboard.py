@@ -211,10 +211,13 @@ def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
 
 
 def short(value) -> str:
-    """A cell for reading: numbers with three decimals, "-" for what is not there."""
+    """A cell for reading: numbers with three decimals, or two digits where those would hide them; "-" for what is not
+    there."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+    return str(value)
 
 
 def _lead_sentence(line: dict, varying: list[str]) -> str:

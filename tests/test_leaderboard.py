@@ -489,3 +489,9 @@ def test_sql_changes_nothing(sql, tables):
 def test_bad_sql_is_one_line_with_the_reason(sql, named, tables):
     rows_of_a_test = pd.DataFrame({"n": [1]})  # noqa: F841
     assert named in refused(sql, tables)
+
+
+def test_a_small_number_keeps_the_digits_that_tell_it_from_nothing():
+    assert [leaderboard.short(value) for value in (0.0, 0.0002, -0.00035, 0.5, 12.3456)] == [
+        "0.000", "0.0002", "-0.00035", "0.500", "12.346",
+    ]  # fmt: skip
