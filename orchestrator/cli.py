@@ -66,10 +66,9 @@ def run(asked) -> int:
     experiment, execution = config.load(arguments.given(asked), asked.config)
     preflight.check_packages()
     categories = preflight.survey(experiment, execution.data_root)
-    output = _open(execution.output, asked).create()
+    output = _open(execution.output, asked)
     winners = warm_start.winners(experiment, output)
-    jobs = _jobs(experiment, execution, categories, winners)
-    sweep = Sweep(jobs, output, execution.fresh)
+    sweep = Sweep(_jobs(experiment, execution, categories, winners), output.create(), execution.fresh)
     status = 0
     command = screens.command(arguments.given(asked))
     with interrupts.handled(screens.go_on(command)) as handled:
@@ -79,7 +78,7 @@ def run(asked) -> int:
         except KeyboardInterrupt:
             status = interrupts.INTERRUPTED
         with reader_may_leave():
-            screens.leaderboard(output, only={job.id for job in jobs})
+            screens.leaderboard(output, only={job.id for job in sweep.jobs})
             screens.summary(sweep, execution, time.monotonic() - start, command)
     return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
 

@@ -168,6 +168,12 @@ def test_an_output_without_such_jobs_is_named(tmp_path):
         warm_start.winners(experiment, Output(str(tmp_path / "new")))
 
 
+def test_a_run_with_nothing_to_begin_with_writes_nothing(tmp_path, capsys):
+    assert cli.main(["run", "--warm-start", f"{tmp_path}/nothing", "--output", f"{tmp_path}/out"]) == 2
+    assert "holds no finished job" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_begins_with_the_best_of_the_run_before(tmp_path, few_images, capsys):
     """Two categories of the same images; each begins with the other's winner."""
     (few_images.parent / "two").mkdir(exist_ok=True)
