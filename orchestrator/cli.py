@@ -67,7 +67,7 @@ def run(asked) -> int:
     preflight.check_packages()
     categories = preflight.survey(experiment, execution.data_root)
     output = _open(execution.output, asked)
-    winners = warm_start.winners(experiment, output)
+    winners = warm_start.winners(experiment, output, lambda root: _open(root, asked))
     sweep = Sweep(_jobs(experiment, execution, categories, winners), output.create(), execution.fresh)
     status = 0
     command = screens.command(arguments.given(asked))
@@ -154,7 +154,8 @@ def show_plan(asked) -> int:
     experiment, execution = config.load(arguments.given(asked), asked.config)
     categories = preflight.survey(experiment, execution.data_root)
     output = _open(execution.output, asked)
-    jobs = _jobs(experiment, execution, categories, warm_start.winners(experiment, output))
+    winners = warm_start.winners(experiment, output, lambda root: _open(root, asked))
+    jobs = _jobs(experiment, execution, categories, winners)
     outlook = _outlook(Sweep(jobs, output), experiment, Place.of(experiment, len(jobs), execution.max_concurrent or 1))
     if asked.probe:
         with _session(execution, Path(tempfile.mkdtemp(), "driver.log")) as backend:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from orchestrator import drawings, leaderboard, paper
 from orchestrator.drawings import Style
 from orchestrator.errors import InputError, choice, printable
-from orchestrator.results import Output, partition, safe_name
+from orchestrator.results import Output, safe_name
 from orchestrator.rows import COMPLETED, PictureRow
 
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
@@ -103,7 +102,7 @@ def _reconstructions(output: Output, runs: pd.DataFrame, models: tuple[str, ...]
         for _, run in candidates.iterrows():
             if drawn and not run[SAME_IMAGES].equals(drawn[0][SAME_IMAGES]):
                 continue
-            if rows := _pictures(output, run):
+            if rows := output.pictures(run.dataset, run.category, run.model, of=[run.job_id]):
                 shown[f"{model}, AUROC {run.test_auc:.2f}"] = rows
                 drawn.append(run)
                 break
@@ -122,11 +121,6 @@ def _reconstructions(output: Output, runs: pd.DataFrame, models: tuple[str, ...]
             f"Verdicts: score against threshold, both the model's own; the threshold was chosen on {split}.",
         ),
     )
-
-
-def _pictures(output: Output, run: pd.Series) -> list[PictureRow]:
-    table = output.table("pictures", *partition(run.dataset, run.category, run.model))
-    return [PictureRow(**values) for values in table.filter(pc.field("job_id") == run.job_id).to_pylist()]
 
 
 def _filtered(runs: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from itertools import groupby
 from orchestrator import probe
 from orchestrator.config import Experiment
 from orchestrator.cost import Left, Measured, Outlook, Pace
-from orchestrator.progress import duration
+from orchestrator.words import count, duration
 
 MOST_JOB_LINES = 30  # more jobs than this are shown as one line a model
 NOT_MEASURED = "not measured"
@@ -21,9 +21,9 @@ def sentences(outlook: Outlook, experiment: Experiment, output: str) -> list[str
     refits, trials = sum(left.refits for left in lefts), sum(left.trials for left in lefts)
     steps, images = sum(left.steps() for left in lefts), sum(left.images() for left in lefts)
     return [
-        f"{_factors(lefts)} = {_count(len(lefts), 'job')}, {len(lefts) - refits} finished; "
-        f"left: {_count(trials, 'trial')} and {_count(refits, 'refit')}, of {_count(experiment.epochs, 'epoch')} each",
-        f"to train, at most: {_count(steps, 'optimisation step')}, {_count(images, 'image')} "
+        f"{_factors(lefts)} = {count(len(lefts), 'job')}, {len(lefts) - refits} finished; "
+        f"left: {count(trials, 'trial')} and {count(refits, 'refit')}, of {count(experiment.epochs, 'epoch')} each",
+        f"to train, at most: {count(steps, 'optimisation step')}, {count(images, 'image')} "
         f"at {experiment.size_px} px in batches of at most {experiment.batch}",
         *_times(outlook),
         *_sources(outlook, experiment, output),
@@ -55,7 +55,7 @@ def _too_long(outlook: Outlook, left_s: float) -> list[str]:
     longest_s, longest = max(trials, key=lambda trial: trial[0])
     return [
         f"one trial of {_name(longest)} takes {_time(longest_s)}, more than is left: "
-        f"{_count(len(trials), 'job')} may end with nothing. "
+        f"{count(len(trials), 'job')} may end with nothing. "
         "Lower --epochs, --steps-per-epoch or --size-px, or raise --time-budget."
     ]
 
@@ -83,8 +83,8 @@ def _sources(outlook: Outlook, experiment: Experiment, output: str) -> list[str]
 
 def _source(source: Measured, output: str) -> str:
     if source.rows:
-        return f"{_count(source.rows, 'trial row')} of {output}"
-    return f"a probe of {_count(len(source.paces), 'model')} ({_short(source.probe_s)}, with no other slot busy)"
+        return f"{count(source.rows, 'trial row')} of {output}"
+    return f"a probe of {count(len(source.paces), 'model')} ({_short(source.probe_s)}, with no other slot busy)"
 
 
 def _untold(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
@@ -163,8 +163,8 @@ def _work(lefts: Sequence[Left], pace: Pace | None) -> list[str]:
 def _factors(lefts: Sequence[Left]) -> str:
     """The jobs as a product."""
     models, categories, seeds = (len(set(each)) for each in zip(*map(_whose, lefts), strict=True))
-    named = f"{categories:,} {'category' if categories == 1 else 'categories'}"
-    return f"{_count(models, 'model')} x {named} x {_count(seeds, 'seed')}"
+    named = count(categories, "category", "categories")
+    return f"{count(models, 'model')} x {named} x {count(seeds, 'seed')}"
 
 
 def _whose(left: Left) -> tuple[str, tuple[str, str], int]:
@@ -190,7 +190,3 @@ def _short(seconds: float) -> str:
 def _hours(seconds: float) -> str:
     hours = seconds / 3600
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

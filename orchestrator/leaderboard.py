@@ -17,6 +17,7 @@ from orchestrator import comparison
 from orchestrator.config import PROTOCOLS
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.rows import COMPLETED
+from orchestrator.words import count
 
 FIGURES = (
     "test_auc", "val_auc", "accuracy", "precision", "recall", "f1", "average_precision", "pixel_auroc", "au_pro",
@@ -221,19 +222,15 @@ def short(value) -> str:
 
 
 def _lead_sentence(line: dict, varying: list[str]) -> str:
-    where = line.get("category") or f"mean of {_count(line['lead_categories'], 'category', 'categories')}"
+    where = line.get("category") or f"mean of {count(line['lead_categories'], 'category', 'categories')}"
     where = ", ".join([where, *(f"{line[name]} px" if name == "size_px" else line[name] for name in varying)])
     names, lead, low, high = (line["model"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
     if lead < 0:  # over the common seeds the second is ahead
         names, lead, low, high = names[::-1], -lead, -high, -low
     return (
         f"{where}: {names[0]} leads {names[1]} by {lead:.3f} (95 % {low:.3f} to {high:.3f}, "
-        f"{_count(line['lead_jobs'], 'job', 'jobs')} each): {'not ' if low <= 0 <= high else ''}told apart"
+        f"{count(line['lead_jobs'], 'job')} each): {'not ' if low <= 0 <= high else ''}told apart"
     )
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:

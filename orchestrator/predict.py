@@ -35,6 +35,7 @@ from orchestrator import export, fit, heat_maps
 from orchestrator.checkpoint import Checkpoint, Config
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.row_files import to_table
+from orchestrator.storage import put_whole
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"
@@ -245,16 +246,10 @@ def _write_program(exported: export.Export, pictures: list[Found], file: Path) -
     chunks = _chunks((read_pixels(Path(picture.path)) for picture in pictures), exported.pictures_at_a_time)
     difference = exported.difference(chunks)
     content = exported.file(difference)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(file)
+        put_whole(file, content)
     except OSError as error:
         raise RunError(f"--export {file} cannot be written ({error.strerror}). Name a file that can.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
     height, width = exported.size
     print(
         f"\nprogram in {printable(str(file))}: takes uint8 RGB (N, {height}, {width}, 3), on the CPU\n"

@@ -18,6 +18,7 @@ from orchestrator.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Listener, Sweep
 from orchestrator.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
+from orchestrator.words import count, duration
 
 LOOK_S = 1.0  # between two snapshots upon epochs
 PLAIN_EVERY_S = 10.0  # between two lines that trials or jobs have ended
@@ -76,7 +77,7 @@ class Progress(Listener):
         if row.status == COMPLETED:
             self.say(
                 f"done    {name}: test AUROC {row.test_auc:.3f}, validation {row.val_auc:.3f}, "
-                f"{_count(row.trials, 'trial')}, {_count(row.epochs, 'epoch')}{who}"
+                f"{count(row.trials, 'trial')}, {count(row.epochs, 'epoch')}{who}"
             )
         else:
             self.say(f"FAILED  {name}: {row.error}")
@@ -114,11 +115,11 @@ class Progress(Listener):
         self.say(" · ".join([*_counts(seen), *_best(seen), _left(seen, now)]))
 
     def _beginning(self) -> str:
-        text = f"{_count(len(self.sweep.todo), 'job')} on {_count(self.slots, 'slot')}"
+        text = f"{count(len(self.sweep.todo), 'job')} on {count(self.slots, 'slot')}"
         if self.sweep.skipped:
-            text += f"; {_count(self.sweep.skipped, 'job')} finished before"
+            text += f"; {count(self.sweep.skipped, 'job')} finished before"
         if self.sweep.resumed_trials:
-            text += f"; {_count(self.sweep.resumed_trials, 'trial')} finished before"
+            text += f"; {count(self.sweep.resumed_trials, 'trial')} finished before"
         return text
 
     # -- the display
@@ -146,12 +147,12 @@ def display(seen: Snapshot, elapsed: str, now: float, width: int, height: int) -
 
 def _counts(seen: Snapshot) -> list[str]:
     (jobs, all_jobs), (trials, all_trials), (busy, slots) = seen.jobs, seen.trials, seen.slots
-    doing = [f"epoch {seen.epoch}"] * bool(seen.epoch) + [_count(seen.refits, "refit")] * bool(seen.refits)
+    doing = [f"epoch {seen.epoch}"] * bool(seen.epoch) + [count(seen.refits, "refit")] * bool(seen.refits)
     return [
         f"{jobs}/{all_jobs} jobs",
         f"{trials}/{all_trials} trials",
-        f"{busy} of {_count(slots, 'slot')} busy" + (f" ({', '.join(doing)})" if doing else ""),
-        *(f"{_count(seen.elsewhere.count(who), 'job')} with {who}" for who in dict.fromkeys(seen.elsewhere)),
+        f"{busy} of {count(slots, 'slot')} busy" + (f" ({', '.join(doing)})" if doing else ""),
+        *(f"{count(seen.elsewhere.count(who), 'job')} with {who}" for who in dict.fromkeys(seen.elsewhere)),
     ]
 
 
@@ -181,14 +182,3 @@ def _roughly(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(10 * round(minutes / 10), 60)
     return f"{hours} h {minutes:02d} min" if hours < 24 else f"{hours / 24:.1f} days"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """1 h 02 min, 3 min 04 s, 5 s."""
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -135,6 +135,10 @@ class Output(Storage):
         """The same of finished jobs."""
         return [JobRow(**values) for values in self._of("leaderboard", place, of).to_pylist()]
 
+    def pictures(self, *place: str, of: Collection[str] | None = None) -> list[PictureRow]:
+        """The same of the pictures that jobs have left."""
+        return [PictureRow(**values) for values in self._of("pictures", place, of).to_pylist()]
+
     def _of(self, kind: str, place: tuple[str, ...], job_ids: Collection[str] | None) -> pa.Table:
         rows = self.table(kind, *partition(*place))
         return rows if job_ids is None else rows.filter(pc.field("job_id").isin(pa.array(list(job_ids), pa.string())))

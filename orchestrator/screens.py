@@ -22,9 +22,9 @@ from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
 from orchestrator.cost import Outlook
 from orchestrator.errors import InputError, choice, printable
-from orchestrator.progress import duration
 from orchestrator.results import Output
 from orchestrator.sweep import Sweep
+from orchestrator.words import count, duration
 from search_spaces.catalog import PRESETS, SPACES
 
 DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # a narrow terminal gets fewer columns rather than broken words
@@ -126,7 +126,7 @@ def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> 
     """The last lines of a run: what was done, where the rows are, and how to go on if it is not over."""
     failed = sweep.failed_jobs()
     mine = sweep.closed - sweep.closed_elsewhere - {row.job_id for row in failed}
-    done = f"{len(mine)} jobs done in {duration(wall_s)}" if sweep.todo else "nothing to do"
+    done = f"{count(len(mine), 'job')} done in {duration(wall_s)}" if sweep.todo else "nothing to do"
     parts = [
         done,
         f"{len(sweep.closed_elsewhere)} by another sweep" if sweep.closed_elsewhere else "",
@@ -138,7 +138,7 @@ def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> 
         print(printable(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}"))
     left = len(sweep.todo) - len(sweep.closed)
     if left:
-        print(f"{left} jobs are not finished. {go_on(command)}")
+        print(f"{count(left, 'job is', 'jobs are')} not finished. {go_on(command)}")
 
 
 def plan(outlook: Outlook, experiment: Experiment, execution: Execution) -> None:

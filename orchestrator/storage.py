@@ -116,27 +116,14 @@ class Storage:
                 self.fs.delete_dir(self.path(*parts))
 
     def _write(self, path: str, data: bytes) -> None:
-        folder, name = path.rsplit("/", 1)
         if not self.is_local:
             content = pa.py_buffer(data)  # an error after the file is open would leave an empty one
             if not isinstance(self.fs, S3FileSystem):  # whose folders are but names
-                self.fs.create_dir(folder, recursive=True)
+                self.fs.create_dir(path.rsplit("/", 1)[0], recursive=True)
             with self.fs.open_output_stream(path) as stream:
                 stream.write(content)
             return
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        aside = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
-        try:
-            with open(aside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            raise
-        _sync_folder(folder)
+        put_whole(Path(path), data)
 
     @contextlib.contextmanager
     def _saying(self, deed: str, besides: tuple[type[OSError], ...] = (FileNotFoundError,)) -> Iterator[None]:
@@ -151,6 +138,23 @@ class Storage:
                 f"--output {self.root}: {reason(error)}, while {deed}. Every row that was finished is kept; "
                 "mend this, and run the same command again."
             ) from error
+
+
+def put_whole(path: Path, data: bytes) -> None:
+    """Puts a local file in place of the one before, whole and synced, or leaves that as it is and raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(aside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise
+    _sync_folder(path.parent)
 
 
 def reason(error: Exception) -> str:
@@ -193,7 +197,7 @@ def _options(fs: FileSystem) -> dict[str, Any]:
     return options
 
 
-def _sync_folder(folder: str) -> None:
+def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

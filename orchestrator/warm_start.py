@@ -8,15 +8,15 @@ No image of a job's test part may have had a say in them. So the same category c
 """
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from orchestrator.config import Experiment, digest
+from orchestrator.distributions import holds, parameters, unit
 from orchestrator.errors import InputError
 from orchestrator.plan import Job
 from orchestrator.results import Output
@@ -41,8 +41,11 @@ class Winner:
     params: dict[str, Any]
 
 
-def winners(experiment: Experiment, output: Output) -> dict[str, list[Winner]]:
-    """Model -> what its earlier jobs found: as `output` has noted it, else as --warm-start has it now.
+def winners(
+    experiment: Experiment, output: Output, open_output: Callable[[str], Output] = Output
+) -> dict[str, list[Winner]]:
+    """Model -> what its earlier jobs found: as `output` has noted it, else as --warm-start has it now, which
+    `open_output` opens.
 
     Empty without --warm-start. Raises InputError where there is no earlier job of any model that is searched.
     """
@@ -52,7 +55,7 @@ def winners(experiment: Experiment, output: Output) -> dict[str, list[Winner]]:
     found = {model: [Winner(**winner) for winner in note["winners"]] for model, note in notes.items() if note}
     missing = [model for model in experiment.model if model not in found]
     if missing:
-        earlier = [row for row in Output(experiment.warm_start).jobs() if row.status == COMPLETED]
+        earlier = [row for row in open_output(experiment.warm_start).jobs() if row.status == COMPLETED]
         found |= {model: [_winner(row) for row in earlier if row.model == model] for model in missing}
     searched = [model for model in experiment.model if SPACES[model]]
     if searched and not any(found[model] for model in searched):
@@ -89,12 +92,11 @@ def starting_points(job: Job, found: Sequence[Winner]) -> list[tuple[str, dict[s
     """At most MOST names and parameters, each once: first those of the job's own category, the nearest size first; then
     the others', the most typical first (of the least mean distance to all, in the unit cube of the search space)."""
     eligible = [winner for winner in found if _is_eligible(job, winner)]
-    places = {winner.job_id: _unit(job.space, winner.params) for winner in eligible}
 
     def rank(winner: Winner) -> tuple:
         is_own = _category(winner) == _category_of(job)
         ratio = abs(math.log2(winner.size_px / job.size_px)) if is_own else 0.0
-        atypical = sum(math.dist(places[winner.job_id], other) for other in places.values())
+        atypical = sum(_distance(job, winner, other) for other in eligible)
         return (not is_own, ratio, round(atypical, 9), winner.job_id)
 
     points: list[tuple[str, dict[str, Any]]] = []
@@ -118,7 +120,7 @@ def _warm(job: Job, text: str, found: Sequence[Winner]) -> Job:
 
 def _is_eligible(job: Job, winner: Winner) -> bool:
     """Of parameters that the job's space holds, not of the very same search, and blind to the job's test part."""
-    if not all(name in winner.params and _holds(space, winner.params[name]) for name, space in job.space.items()):
+    if not all(name in winner.params and holds(space, winner.params[name]) for name, space in job.space.items()):
         return False
     if _category(winner) != _category_of(job):
         return True
@@ -126,27 +128,20 @@ def _is_eligible(job: Job, winner: Winner) -> bool:
     return winner.config_hash != job.config_hash and (is_split_alike or winner.protocol == "synthetic")
 
 
-def _holds(space: BaseDistribution, value: Any) -> bool:
-    return value in space.choices if isinstance(space, CategoricalDistribution) else space.low <= value <= space.high
+def _distance(job: Job, one: Winner, other: Winner) -> float:
+    """In the unit cube of the job's search space, where two choices are 1 apart."""
+    return math.hypot(*(_apart(space, one.params[name], other.params[name]) for name, space in job.space.items()))
 
 
-def _unit(spaces: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> list[float]:
-    """A point of the unit cube; a choice is a corner of its own axes."""
-    point = []
-    for name, space in spaces.items():
-        if isinstance(space, CategoricalDistribution):
-            point += [float(choice == params[name]) for choice in space.choices]
-        else:
-            low, value, high = (
-                (math.log(v) if space.log else v) for v in (space.low, params[name], space.high)
-            )  # fmt: skip
-            point.append((value - low) / (high - low) if high > low else 0.0)
-    return point
+def _apart(space: BaseDistribution, one: Any, other: Any) -> float:
+    if isinstance(space, CategoricalDistribution):
+        return float(one != other)
+    return unit(space, one) - unit(space, other)
 
 
 def _winner(row: JobRow) -> Winner:
     names = [field.name for field in dataclasses.fields(Winner) if field.name != "params"]
-    return Winner(**{name: getattr(row, name) for name in names}, params=json.loads(row.params))
+    return Winner(**{name: getattr(row, name) for name in names}, params=parameters(row.params))
 
 
 def _category(winner: Winner) -> tuple[str, str]:

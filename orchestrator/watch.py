@@ -21,11 +21,11 @@ from model.catalog import MODELS
 from orchestrator import leaderboard as ranking
 from orchestrator.claims import FOLDER, held_jobs
 from orchestrator.errors import InputError, RunError
-from orchestrator.progress import duration
 from orchestrator.results import Output
 from orchestrator.row_files import MERGED, RowFile, each_once
 from orchestrator.screens import DISPENSABLE, VIEWS
 from orchestrator.terminal import Screen, is_plain, stacked, table, wrapped
+from orchestrator.words import duration
 
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
 UNDER_WAY = ["under way", "model", "seed", "trials done", "best val AUROC", "last row"]

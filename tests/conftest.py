@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -121,6 +122,19 @@ def make_measured(make_job_row) -> Callable[..., tuple[JobRow, list[ScoreRow]]]:
             ScoreRow(**whose, path=f"test/{i:03d}.png", label=int(label), defect="", score=float(score))
             for i, (label, score) in enumerate(zip(labels, scores, strict=True))
         ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ranked_lines() -> Callable[..., pd.DataFrame]:
+    """Two models on one category, as the report has them of leaderboard.jobs; keywords are columns."""
+
+    def make(**columns) -> pd.DataFrame:
+        place = {"dataset": "d", "category": "c", "place": "c", "protocol": "holdout", "size_px": 32}
+        figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
+        lead = {"lead_over": "mean_image", "lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "categories": 1}
+        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**place, **lead, **columns})
 
     return make
 

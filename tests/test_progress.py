@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import progress
 from orchestrator.claims import Claims
-from orchestrator.progress import Progress, duration
+from orchestrator.progress import Progress
 from orchestrator.refit import Refitted
 from orchestrator.results import Output
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
@@ -264,11 +264,3 @@ def test_names_and_errors_are_lines_that_only_show(tmp_path, make_job, run, scre
     text = screen.getvalue()
     assert r"done    a\x1b]0;t\r\nb :bomb: / " in text and r"ValueError: \x1b]0;" in text
     assert "\x1b]" not in text and "t\r" not in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.7, "1 h 00 min"), (7380, "2 h 03 min")],
-)
-def test_durations_are_read_at_a_glance(seconds, text):
-    assert duration(seconds) == text

@@ -10,21 +10,6 @@ MARKS = look.marks(["ganomaly", "mean_image"])
 LABELS = [0, 0, 0, 1, 1, 1]
 
 
-def lines(**columns) -> pd.DataFrame:
-    """Two models on one category, as leaderboard.jobs gives them."""
-    plain = {
-        "dataset": "d",
-        "category": "c",
-        "place": "c",
-        "protocol": "holdout",
-        "size_px": 32,
-        "lead_over": "mean_image",
-    }
-    figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
-    leads = {"lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "categories": 1}
-    return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**plain, **leads, **columns})
-
-
 def rows(scores: dict[str, list[float]], seeds: list[int]) -> found.Found:
     """A job a seed of ganomaly, with these scores by its id."""
     jobs = pd.DataFrame({"job_id": list(scores), "seed": seeds}).assign(
@@ -66,12 +51,12 @@ def test_equal_scores_and_no_threshold_have_a_histogram(threshold):
     assert len(plots.histogram(scores, threshold)["data"]) == 2
 
 
-def test_every_figure_is_one_that_plotly_knows():
+def test_every_figure_is_one_that_plotly_knows(ranked_lines):
     own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
-    for figure in (plots.auc(lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
+    for figure in (plots.auc(ranked_lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
         assert go.Figure(figure["data"], figure["layout"]).data
 
 
-def test_intervals_reach_from_low_to_high():
-    bar = plots.auc(lines(), MARKS)["data"][0]["error_x"]
+def test_intervals_reach_from_low_to_high(ranked_lines):
+    bar = plots.auc(ranked_lines(), MARKS)["data"][0]["error_x"]
     assert bar["array"] == [pytest.approx(0.05)] and bar["arrayminus"] == [pytest.approx(0.1)]

@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from orchestrator.report import search_plots
 from search_spaces.catalog import SPACES
@@ -103,24 +101,6 @@ def test_every_figure_is_one_that_plotly_knows():
     found = search_plots.of_job(trials(12))
     for figure in (found["history"], found["parallel"], found["importance"], *found["slices"].values()):
         assert shown(figure).data
-
-
-@pytest.mark.parametrize(
-    ("distribution", "value", "place"),
-    [
-        (FloatDistribution(1e-4, 1e-2, log=True), 1e-3, 0.5),
-        (FloatDistribution(0, 4), 1, 0.25),
-        (FloatDistribution(3, 3), 3, 0.0),
-        (IntDistribution(0, 10), 10, 1.0),
-        (CategoricalDistribution(["a", "b", "c"]), "b", 0.5),
-        (CategoricalDistribution(["a"]), "a", 0.0),
-        (FloatDistribution(0, 4), 5, None),
-        (FloatDistribution(0, 4), "x", None),
-    ],
-)
-def test_a_values_place_between_the_ends_of_its_distribution(distribution, value, place):
-    found = search_plots.unit(distribution, value)
-    assert found == (None if place is None else pytest.approx(place))
 
 
 def test_every_space_can_be_drawn():

@@ -79,7 +79,7 @@ def test_from_a_checkout_it_does_the_main_job(checkout, tmp_path):
     job = "--dataset synthetic --category washer --model mean_image --size-px 32 --trials 1 --epochs 1 --backend local"
     done = python(checkout / "orchestrator/run_all.py", *job.split(), "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 jobs done" in done.stdout
+    assert "1 job done" in done.stdout
     (row,) = (tmp_path / "out/leaderboard").rglob("*.parquet")
     assert row.parent.name == "model=mean_image"
 

@@ -174,6 +174,19 @@ def test_a_run_with_nothing_to_begin_with_writes_nothing(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_of_the_earlier_output_that_cannot_be_read_is_named(tmp_path, capsys):
+    torn = tmp_path / "earlier" / "leaderboard" / "torn.parquet"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"PAR1")
+    assert cli.main(["run", "--warm-start", f"{tmp_path}/earlier", "--output", f"{tmp_path}/out"]) == 2
+    assert "skipped leaderboard/torn.parquet" in capsys.readouterr().err
+
+
+def test_parameters_of_anybodys_making_are_no_start(make_job, winner):
+    found = [winner("cable", {"lr": "fast"}), winner("tile", {"lr": None}), winner("wood", {"w_con": [1]})]
+    assert points(make_job("bottle"), *found) == []
+
+
 def test_a_run_begins_with_the_best_of_the_run_before(tmp_path, few_images, capsys):
     """Two categories of the same images; each begins with the other's winner."""
     (few_images.parent / "two").mkdir(exist_ok=True)

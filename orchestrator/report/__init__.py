@@ -4,14 +4,13 @@ rows -> found (tables and names) -> answer, plots, search_plots, schedule, warm_
 give the same file.
 """
 
-import contextlib
-import os
-import uuid
 from pathlib import Path
 
 from orchestrator.errors import InputError
 from orchestrator.report import found, page
 from orchestrator.results import Output
+from orchestrator.storage import put_whole
+from orchestrator.words import count
 
 
 def write(output: Output, file: Path) -> str:
@@ -26,23 +25,8 @@ def write(output: Output, file: Path) -> str:
         )
     content = page.render(output, rows).encode()
     try:
-        _put(content, file)
+        put_whole(file, content)
     except OSError as error:
         raise InputError(f"--to {file} cannot be written ({error.strerror}). Name a file that can.") from None
-    return f"wrote {file} ({len(content) / 1e6:.1f} MB): {_count(rows.jobs, 'job')}, {_count(rows.trials, 'trial')}"
-
-
-def _put(content: bytes, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        aside.write_bytes(content)
-        os.replace(aside, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise
-
-
-def _count(rows, name: str) -> str:
-    return f"{len(rows)} {name}{'' if len(rows) == 1 else 's'}"
+    held = f"{count(len(rows.jobs), 'job')}, {count(len(rows.trials), 'trial')}"
+    return f"wrote {file} ({len(content) / 1e6:.1f} MB): {held}"

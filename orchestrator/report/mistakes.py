@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 from PIL import Image
 
 from orchestrator import paper
 from orchestrator.report.found import Found
-from orchestrator.results import Output, partition
-from orchestrator.rows import EXAMPLE
+from orchestrator.results import Output
+from orchestrator.rows import EXAMPLE, PictureRow
 
 LARGEST_PX = 192  # of a picture in the report
 QUALITY = 80
@@ -90,13 +89,12 @@ def by_place(output: Output, found: Found, ranked: pd.DataFrame) -> dict[str, li
 def _album(output: Output, found: Found, jobs: pd.DataFrame, model: str, role: str) -> Album | None:
     """Of the first of the model's seeds that has left pictures."""
     for job in jobs[jobs.model == model].itertuples():
-        table = output.table("pictures", *partition(job.dataset, job.category, job.model))
-        rows = table.filter(pc.field("job_id") == job.job_id).to_pylist()
+        rows = output.pictures(job.dataset, job.category, job.model, of=[job.job_id])
         if not rows:
             continue
         pictures = sorted(map(_shown, rows), key=lambda own: -abs(own.score - own.threshold))
         scores = found.scores[found.scores.job_id == job.job_id]
-        threshold = rows[0]["threshold"]
+        threshold = rows[0].threshold
         is_flagged, is_defective = scores.score >= threshold, scores.label == 1
         return Album(
             model=model,
@@ -113,18 +111,18 @@ def _album(output: Output, found: Found, jobs: pd.DataFrame, model: str, role: s
     return None
 
 
-def _shown(row: dict) -> Shown:
+def _shown(row: PictureRow) -> Shown:
     return Shown(
-        path=row["path"],
-        defect=row["defect"],
-        score=row["score"],
-        threshold=row["threshold"],
-        is_example=row["why"] == EXAMPLE,
-        is_defective=bool(row["label"]),
-        image=data_uri(row["image"]),
-        reconstruction=data_uri(row["reconstruction"]),
-        heat=data_uri(row["residual"], is_heat=True),
-        mask=data_uri(row["mask"]),
+        path=row.path,
+        defect=row.defect,
+        score=row.score,
+        threshold=row.threshold,
+        is_example=row.why == EXAMPLE,
+        is_defective=bool(row.label),
+        image=data_uri(row.image),
+        reconstruction=data_uri(row.reconstruction),
+        heat=data_uri(row.residual, is_heat=True),
+        mask=data_uri(row.mask),
     )
 
 

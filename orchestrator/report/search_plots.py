@@ -1,7 +1,5 @@
 """A job's trial rows -> figures of its search: trial by trial, by hyper-parameter, and which of these mattered."""
 
-import json
-import math
 import warnings
 from collections.abc import Mapping
 
@@ -11,6 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
+from orchestrator.distributions import holds, parameters, unit
 from orchestrator.report.found import is_number, numbers
 from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
 from orchestrator.report.warm_starts import best_so_far
@@ -34,7 +33,7 @@ Space = Mapping[str, BaseDistribution]
 def of_job(trials: pd.DataFrame) -> dict:
     """All figures of one job, and in `why` why there is none of importance."""
     trials = trials.sort_values("index", ignore_index=True)
-    params = [_parameters(value) for value in trials.params]
+    params = [parameters(value) for value in trials.params]
     space = searched(SPACES.get(trials.model[0], {}), params)
     kinds = trials.status.where((trials.status != COMPLETED) | trials.preset.isna(), "preset")
     found = importances(space, trials, params)
@@ -65,7 +64,7 @@ def importances(space: Space, trials: pd.DataFrame, params: list[dict]) -> dict[
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     for status, value, own in zip(trials.status, trials.val_auc, params, strict=True):
         values = {name: own[name] for name in space}
-        if status != FAILED and is_number(value) and all(_holds(space[name], values[name]) for name in space):
+        if status != FAILED and is_number(value) and all(holds(space[name], values[name]) for name in space):
             study.add_trial(create_trial(value=value, params=values, distributions=dict(space)))
     count = len(study.get_trials(deepcopy=False))
     if len(space) < 2:
@@ -117,7 +116,7 @@ def parallel(space: Space, trials: pd.DataFrame, params: list[dict]) -> dict:
     for i, (name, shade) in enumerate(zip(names, SHADES, strict=True)):
         x, y = [], []
         for j in values.index[(bins == i) & values.notna()]:
-            x += [*(unit(space[param], params[j][param]) for param in space), None]
+            x += [*(_place(space[param], params[j][param]) for param in space), None]
             y += [*range(len(space)), None]
         if x:
             line = {"color": shade, "width": 1 + 0.4 * i}
@@ -137,17 +136,6 @@ def parallel(space: Space, trials: pd.DataFrame, params: list[dict]) -> dict:
         "hovermode": False,
     }  # fmt: skip
     return figure(data, layout, 110 + 52 * len(space), "Parallel coordinates of the hyper-parameters")
-
-
-def unit(distribution: BaseDistribution, value) -> float | None:
-    """A value's place between the ends of its distribution, 0 to 1."""
-    if not _holds(distribution, value):
-        return None
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices.index(value) / max(1, len(distribution.choices) - 1)
-    ends = (distribution.low, value, distribution.high)
-    low, own, high = map(math.log, ends) if distribution.log else ends
-    return (own - low) / (high - low) if high > low else 0.0
 
 
 def _slice(name: str, distribution: BaseDistribution, trials: pd.DataFrame, kinds: pd.Series, params: list) -> dict:
@@ -202,6 +190,11 @@ def _bars(found: dict[str, dict[str, float]]) -> dict:
     return figure(data[::-1], layout, 130 + 40 * len(order), "Importance of the hyper-parameters")
 
 
+def _place(distribution: BaseDistribution, value) -> float | None:
+    """A gap where the value is not of this space."""
+    return unit(distribution, value) if holds(distribution, value) else None
+
+
 def _points(kind: str) -> dict:
     name = {"preset": "starting point", COMPLETED: "chosen by the search", PRUNED: "stopped early"}.get(kind, kind)
     return {"type": "scatter", "mode": "markers", "name": name, "marker": KINDS[kind]}
@@ -223,20 +216,3 @@ def _bound(distribution: BaseDistribution, end: int):
 
 def _shown(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _holds(distribution: BaseDistribution, value) -> bool:
-    """Rows may be of an older space, or of anybody's making."""
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    return is_number(value) and distribution.low <= value <= distribution.high
-
-
-def _parameters(text: str) -> dict:
-    """Plain values by name; none where the text is not of that kind."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    plain = found.items() if isinstance(found, dict) else ()
-    return {name: value for name, value in plain if isinstance(value, str | int | float)}
