@@ -82,13 +82,12 @@ class Times:
 def run(found: Checkpoint, images: Sequence[str], to: Path, maps: str, export_to: str | None) -> int:
     """Judges pictures, and writes the results into the folder `to`; prints what was done. `maps` says of which pictures
     heat maps are drawn: "all", "defective" or "none". Returns 1 where a picture could not be judged, else 0."""
-    start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     detector = found.detector(device)
     dump = _dump(images, to)
     exported = _export(found, dump.pictures) if export_to else None
     print(*map(printable, _description(found)), "", sep="\n")
-    times = Times()
+    times, start = Times(), time.perf_counter()
     with _results(to) as folder:
         with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
             rows = list(_predictions(detector, found.config, dump.pictures, folder, maps, times))
