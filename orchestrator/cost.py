@@ -200,7 +200,20 @@ class Outlook:
     def chain_s(self, left: Left, pace: Pace) -> float:
         """Time that a job takes on any number of slots: its trials wait for one another, and its refit for them."""
         rounds = -(-left.trials // self.place.parallel_trials)
-        return rounds * pace.trial_s(left.job) + left.refits * (self.place.refit_start_s + pace.refit_s(left.job))
+        return rounds * pace.trial_s(left.job) + left.refits * self._refit_s(left, pace)
+
+    def _refit_s(self, left: Left, pace: Pace) -> float:
+        return self.place.refit_start_s + pace.refit_s(left.job)
+
+    def share(self, left_s: float) -> float:
+        """Of the trials that are left, how much `left_s` seconds buy if the refits must be done by then, as Sweep sees
+        to it; of those that are stopped early there will be more."""
+        work, slots = self.measured(), self.place.slots
+        refits = [self._refit_s(left, pace) for left, pace in work]
+        trials_s = sum(left.trials * pace.trial_s(left.job) for left, pace in work)
+        chains = [self.chain_s(*one) - refit_s for one, refit_s in zip(work, refits, strict=True)]
+        search_s = max(trials_s / slots, *chains)
+        return min(1.0, max(0.0, left_s - plan.at_most_s(refits, slots)) / search_s) if search_s else 1.0
 
     def wall_s(self) -> float:
         """Time until all that is measured is done, found by playing it through: a free slot takes a trial of the job
@@ -224,7 +237,7 @@ class Outlook:
                 trials[i] -= 1
                 return pace.trial_s(left.job)
             refits[i] -= 1
-            return place.refit_start_s + pace.refit_s(left.job)
+            return self._refit_s(left, pace)
 
         for i in range(len(work)):
             offer(i)

@@ -43,7 +43,8 @@ def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float)
     if whole_s <= left_s:
         lines.append(f"{left}, which is enough: {whole}")
     else:
-        lines.append(f"{left}; {whole}: about {100 * left_s / whole_s:.0f} % of it, or more, will be done")
+        share = f"about {100 * outlook.share(left_s):.0f} % of the trials"
+        lines.append(f"{left}; {whole}: {share} will be done before it is time for the refits")
     return [*lines, *_sources(outlook, experiment, output), *_too_long(outlook, left_s)]
 
 

@@ -151,6 +151,11 @@ def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_tria
     return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed_of(job.config_hash, index))
 
 
+def at_most_s(each: Sequence[float], slots: int) -> float:
+    """How long pieces of work of `each` seconds take on several slots, whatever their order (Graham's bound)."""
+    return max(each, default=0.0) + sum(each) / slots
+
+
 def finished(job: Job, row: JobRow | None) -> bool:
     """Whether a job's row is all that is asked for: a failed job, or one of fewer trials, is taken up again."""
     return row is not None and row.status == COMPLETED and row.trials >= job.trials

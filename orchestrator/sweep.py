@@ -134,13 +134,13 @@ class Sweep:
         return self.is_out_of_time
 
     def _refits_s(self) -> float:
-        """At most how long the refits still to do will take, by Graham's bound for lists of work on several slots."""
+        """At most how long the refits still to do will take."""
         winners = [search.best(self.searched_rows(job)) for job in self._open()]
         each = [
             self.refit_start_s + (row.wall_s or 0.0) * row.best_epoch / row.epochs
             for row in winners if row is not None
         ]  # fmt: skip
-        return max(each, default=0.0) + sum(each) / self.slots
+        return plan.at_most_s(each, self.slots)
 
     # -- the refits
 

@@ -208,3 +208,11 @@ def test_what_is_not_measured_is_named_and_counts_for_nothing(outlook):
 def test_what_is_held_is_paid_for(outlook):
     it = outlook(3, 1, slots=8)
     assert it.held_s(it.known[0]) == pytest.approx(2 * 6)  # seconds of a core
+
+
+def test_a_share_of_the_trials_is_what_is_left_before_the_refits(outlook):
+    one = outlook(10)
+    ((left, pace),) = one.measured()
+    kept_s, trial_s = 2 * pace.refit_s(left.job), pace.trial_s(left.job)
+    assert [one.share(kept_s + trials * trial_s) for trials in (0, 5, 10, 11)] == pytest.approx([0, 0.5, 1, 1])
+    assert one.share(0.0) == 0.0

@@ -163,8 +163,9 @@ def test_a_budget_is_enough_or_buys_a_share(lefts):
         "time budget: 1 min 00 s left, which is enough: the whole takes at most 23 s on one slot",
         SOURCE,
     ]
-    assert bought(jobs, known, left_s=9) == [
-        "time budget: 9 s left; the whole takes at most 23 s on one slot: about 40 % of it, or more, will be done",
+    assert bought(jobs, known, left_s=20) == [
+        "time budget: 20 s left; the whole takes at most 23 s on one slot: "
+        "about 37 % of the trials will be done before it is time for the refits",
         SOURCE,
     ]
     assert "23 s" not in bought(jobs, known, left_s=9, slots=2)[0]
