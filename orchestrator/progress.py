@@ -4,6 +4,7 @@ The sweep tells of each event, upon which a snapshot of it is taken; that may be
 """
 
 import math
+import sys
 import threading
 import time
 from typing import TextIO
@@ -36,6 +37,7 @@ class Progress(Listener):
         self.file = Outlived(screen)
         self.sweep, self.slots = sweep, slots
         self.is_plain, self.console = is_plain(screen), Screen(self.file)
+        self.is_stdout = screen is sys.stdout  # what libraries print goes above the display then, else past the screen
         self.over, self.voice = threading.Event(), threading.Lock()
         self.heart = threading.Thread(target=self._beat, name="progress", daemon=True)
 
@@ -48,7 +50,8 @@ class Progress(Listener):
         if self.is_plain:
             self.heart.start()
         else:
-            self.live = Live(console=self.console, get_renderable=self._display, transient=True)
+            prints = dict.fromkeys(("redirect_stdout", "redirect_stderr"), self.is_stdout)
+            self.live = Live(console=self.console, get_renderable=self._display, transient=True, **prints)
             self.live.start()
         return self
 

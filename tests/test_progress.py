@@ -161,6 +161,13 @@ def test_a_terminal_shows_a_table_that_follows_the_sweep_and_goes(sweep, termina
     assert "\x1b[2K" in terminal.getvalue(), "the table is wiped in the end"
 
 
+def test_what_libraries_print_stays_off_a_screen_that_is_not_stdout(sweep, terminal, capsys):
+    """As under Ray, whose own talk goes to a log."""
+    with Progress(sweep, terminal, slots=1):
+        print("the folder of Tune's results")
+    assert "Tune" not in terminal.getvalue() and "Tune" in capsys.readouterr().out
+
+
 def test_finished_jobs_stay_above_the_display(sweep, run, terminal):
     with Progress(sweep, terminal, slots=1):
         run(sweep)
