@@ -16,7 +16,7 @@ from rich.table import Table
 from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
-from orchestrator import forecast, preflight
+from orchestrator import forecast, preflight, terminal
 from orchestrator import leaderboard as ranking
 from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
@@ -27,7 +27,7 @@ from orchestrator.sweep import Sweep
 from orchestrator.words import count, duration
 from search_spaces.catalog import PRESETS, SPACES
 
-DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # a narrow terminal gets fewer columns rather than broken words
+DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns of a ranking, on a narrow terminal
 PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
 VIEWS = {
     "job": ranking.jobs,
@@ -52,7 +52,10 @@ def leaderboard(
     view = VIEWS[by](rows, output.table("scores").to_pandas())
     if sort:
         view = ranking.sort(view, sort)
-    lines(view, format)
+    if format == "table":
+        _ranking(view)
+    else:
+        lines(view, format)
     if format in ("table", "markdown"):
         print()
         _caption(rows, format)
@@ -84,22 +87,29 @@ def paper(output: Output, format: str = "table") -> None:
 
 
 def lines(view: pd.DataFrame, format: str) -> None:
-    """Prints any table of rows in the format asked for."""
-    if format != "table":
+    """Prints any table of rows in the format asked for, in full."""
+    if format == "table":
+        shown = ranking.for_reading(view)
+        _table(list(shown.columns), shown.values.tolist(), _numbers(view))
+    else:
         _data(ranking.render(view, format))
+
+
+def _ranking(view: pd.DataFrame) -> None:
+    """Prints lines for reading; a narrow terminal gets fewer columns and shorter names rather than broken words."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        lines(view, "table")
         return
     shown = ranking.for_reading(view)
-    for name in DISPENSABLE:
-        if Console().is_terminal and _width(shown) > Console().width:
-            shown = shown.drop(columns=name, errors="ignore")
-    _table(
-        list(shown.columns), shown.values.tolist(), {c for c in view.columns if pd.api.types.is_numeric_dtype(view[c])}
-    )
+    cells = shown.values.tolist()
+    header, *rows = terminal.table(list(shown.columns), cells, console.width, DISPENSABLE, _numbers(view))
+    console.print(header, style="bold")
+    print(*rows, sep="\n")
 
 
-def _width(shown: pd.DataFrame) -> int:
-    """Characters that the table takes, with two between columns."""
-    return sum(2 + max(len(printable(text)) for text in [name, *shown[name]]) for name in shown) - 2
+def _numbers(view: pd.DataFrame) -> set[str]:
+    return {name for name in view.columns if pd.api.types.is_numeric_dtype(view[name])}
 
 
 def _data(text: str) -> None:

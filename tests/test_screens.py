@@ -67,6 +67,14 @@ def test_a_narrow_terminal_gets_fewer_columns_rather_than_broken_words(output, c
     assert A in first.split() and len(header) <= width
 
 
+def test_on_a_very_narrow_one_names_are_shortened(output, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    screens.leaderboard(output)
+    header, first, *_ = printed(capsys)
+    assert max(len(header), len(first)) <= 40 and "…" in first and first.split()[0] == "1"
+
+
 def test_a_name_in_colons_is_no_picture(tmp_path, capsys, make_job, make_job_row):
     output = Output(str(tmp_path))
     output.write_job(make_job_row(make_job(":bomb: [bold]x[/]")))
