@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from orchestrator import metrics
-from orchestrator.config import seed_of
+from orchestrator.hashes import seed_of
+from orchestrator.metrics import intervals
 
 CATEGORY = ["dataset", "category"]
 SAME_IMAGES = [*CATEGORY, "seed", "data_hash", "split_hash"]  # two runs that agree in these share their test part
@@ -59,7 +59,7 @@ def interval(runs: pd.DataFrame, judged: Judged) -> Interval:
     if len(runs) == 1:
         return runs.test_auc_low.iloc[0], runs.test_auc_high.iloc[0]
     means = _resamples(runs, judged)
-    return (None, None) if means is None else metrics.central(means)
+    return (None, None) if means is None else intervals.central(means)
 
 
 def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]:
@@ -70,8 +70,8 @@ def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]
     runs = _ordered(runs)
     labels, scores, seed = _by_image(runs, judged)
     flagged = np.where(np.isnan(scores), np.nan, scores >= runs.threshold.to_numpy(float))
-    resamples = metrics.resampled_mean_verdicts(labels, flagged, seed)
-    return {name: metrics.central(values) for name, values in resamples.items()}
+    resamples = intervals.resampled_mean_verdicts(labels, flagged, seed)
+    return {name: intervals.central(values) for name, values in resamples.items()}
 
 
 def lead(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> Lead | None:
@@ -85,7 +85,7 @@ def lead(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> Lead | No
     resamples = _resamples(first, judged), _resamples(second, judged)
     if any(means is None for means in resamples):
         return None
-    low, high = metrics.central(resamples[0] - resamples[1])
+    low, high = intervals.central(resamples[0] - resamples[1])
     by_category = first.assign(ahead=first.test_auc - second.test_auc).groupby(CATEGORY).ahead.mean()
     return Lead(float(by_category.mean()), low, high, len(first), len(by_category))
 
@@ -117,7 +117,7 @@ def _category_resamples(runs: pd.DataFrame, judged: Judged) -> np.ndarray | None
     """The draws depend on the seeds and splits alone, so that models judged on the same images share them."""
     if not set(runs.job_id) <= set(judged):
         return None
-    return metrics.resampled_mean_auroc(*_by_image(_ordered(runs), judged))
+    return intervals.resampled_mean_auroc(*_by_image(_ordered(runs), judged))
 
 
 def _ordered(runs: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,6 @@ there is one list of options. Order of precedence: flags, then the YAML file, th
 """
 
 import dataclasses
-import hashlib
-import json
 import re
 import types
 import typing
@@ -20,6 +18,7 @@ import yaml
 from datasets.catalog import DATASETS
 from model.catalog import MODELS
 from orchestrator.errors import InputError, choice
+from orchestrator.hashes import digest
 
 PROTOCOLS = ("holdout", "synthetic", "paper")
 SAMPLERS = ("gp", "tpe", "random")
@@ -179,16 +178,6 @@ def options() -> dict[str, dataclasses.Field]:
 def flag(name: str) -> str:
     """steps_per_epoch -> --steps-per-epoch."""
     return "--" + name.replace("_", "-")
-
-
-def digest(description: Any) -> str:
-    """SHA-256 hex of a description's canonical JSON."""
-    return hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def seed_of(*parts: Any) -> int:
-    """A 31-bit seed that is a pure function of its parts, the same on every machine."""
-    return int(digest(parts)[:8], 16) >> 1
 
 
 def _read_yaml(file: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from model.contract import Detector
-from orchestrator.config import seed_of
+from orchestrator.hashes import seed_of
 
 SCORE_BATCH = 32
 

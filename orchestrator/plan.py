@@ -7,8 +7,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from orchestrator import search
-from orchestrator.config import Experiment, digest, seed_of
+from orchestrator.config import Experiment
 from orchestrator.fit import epoch_steps
+from orchestrator.hashes import digest, seed_of
 from orchestrator.results import safe_name
 from orchestrator.rows import COMPLETED, JobRow, TrialRow
 from search_spaces.catalog import PRESETS, SPACES

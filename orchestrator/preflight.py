@@ -9,8 +9,9 @@ from datasets.images import Images, load
 from datasets.sample import DataError
 from datasets.split import split
 from orchestrator import plan
-from orchestrator.config import Execution, Experiment, digest
+from orchestrator.config import Execution, Experiment
 from orchestrator.errors import InputError, choice
+from orchestrator.hashes import digest
 from orchestrator.plan import Category, Job
 from orchestrator.results import partition
 

@@ -16,8 +16,9 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import checkpoint, fit, metrics, pictures, search
-from orchestrator.config import seed_of
+from orchestrator import checkpoint, fit, pictures, search
+from orchestrator.hashes import seed_of
+from orchestrator.metrics import image, intervals, pixel
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
 from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
@@ -117,7 +118,7 @@ def measure(
     range from the validation part, everything else from the test part, looked at here only."""
     val_scores, val_maps = fit.score(detector, data.val)
     map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - pictures.SATURATED_SHARE))
-    threshold = metrics.best_f1_threshold(data.val_labels, val_scores)
+    threshold = image.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
     start = Clock(device, 0.0)
     scores, maps = fit.score(detector, fit.to_device(images.pixels[test], device))
@@ -125,18 +126,18 @@ def measure(
     if not np.isfinite(scores).all():
         raise FloatingPointError("the scores of the test part are not finite")
     labels = images.labels[test]
-    low, high = metrics.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
+    low, high = intervals.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
     masks = images.masks[test] if images.masks is not None else None
     figures = {
-        "val_auc": metrics.auroc(data.val_labels, val_scores),
-        "test_auc": metrics.auroc(labels, scores),
+        "val_auc": image.auroc(data.val_labels, val_scores),
+        "test_auc": image.auroc(labels, scores),
         "test_auc_low": low,
         "test_auc_high": high,
-        **dataclasses.asdict(metrics.verdicts(labels, scores, threshold)),
+        **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
         "threshold": threshold,
-        "average_precision": metrics.average_precision(labels, scores),
-        "pixel_auroc": None if masks is None else metrics.pixel_auroc(masks, maps),
-        "au_pro": None if masks is None else metrics.au_pro(masks, maps),
+        "average_precision": image.average_precision(labels, scores),
+        "pixel_auroc": None if masks is None else pixel.pixel_auroc(masks, maps),
+        "au_pro": None if masks is None else pixel.au_pro(masks, maps),
         "test_images": len(test),
         "score_images_per_s": len(test) / score_s,
     }

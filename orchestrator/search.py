@@ -15,7 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
-from orchestrator.config import seed_of
+from orchestrator.hashes import seed_of
 from orchestrator.rows import COMPLETED, FAILED, TrialRow
 
 Params = dict[str, float | int | str]

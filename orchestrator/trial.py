@@ -23,8 +23,8 @@ from datasets.split import split
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator import fit, search
-from orchestrator.config import seed_of
-from orchestrator.metrics import auroc
+from orchestrator.hashes import seed_of
+from orchestrator.metrics.image import auroc
 from orchestrator.plan import Job, TrialTask
 from orchestrator.provenance import Clock, describe, provenance
 from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow

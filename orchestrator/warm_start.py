@@ -15,9 +15,10 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from orchestrator.config import Experiment, digest
+from orchestrator.config import Experiment
 from orchestrator.distributions import holds, parameters, unit
 from orchestrator.errors import InputError
+from orchestrator.hashes import digest
 from orchestrator.plan import Job
 from orchestrator.results import Output
 from orchestrator.rows import COMPLETED, JobRow

@@ -19,8 +19,9 @@ from PIL import Image
 
 from datasets.synthetic import write_files
 from model.catalog import MODELS
-from orchestrator import checkpoint, metrics, plan
+from orchestrator import checkpoint, plan
 from orchestrator.config import Experiment
+from orchestrator.metrics import image, intervals
 from orchestrator.plan import Category, Job
 from orchestrator.results import Output
 from orchestrator.rows import COMPLETED, EXAMPLE, FAILED, MEASURED, ROW_TYPES, JobRow, PictureRow, ScoreRow, TrialRow
@@ -113,10 +114,10 @@ def make_measured(make_job_row) -> Callable[..., tuple[JobRow, list[ScoreRow]]]:
     """A completed job's row with the scores behind it, from labels and scores of its test images."""
 
     def make(job: Job, labels, scores, **columns) -> tuple[JobRow, list[ScoreRow]]:
-        low, high = metrics.auroc_interval(labels, scores, seed=0)
+        low, high = intervals.auroc_interval(labels, scores, seed=0)
         figures = {"test_auc_low": low, "test_auc_high": high, "device": "cpu x1"}
         images = {"data_hash": job.category.name, "split_hash": f"split {job.seed}"}
-        row = make_job_row(job, metrics.auroc(labels, scores), **{**figures, **images, **columns})
+        row = make_job_row(job, image.auroc(labels, scores), **{**figures, **images, **columns})
         whose = {name: getattr(row, name) for name in ("job_id", "dataset", "category", "model", "seed")}
         return row, [
             ScoreRow(**whose, path=f"test/{i:03d}.png", label=int(label), defect="", score=float(score))

@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from orchestrator import comparison, metrics
+from orchestrator import comparison
+from orchestrator.metrics import image, intervals
 from orchestrator.rows import JobRow, ScoreRow, arrow_schema
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
@@ -188,6 +189,6 @@ def test_its_interval_is_of_resamples_that_both_models_share(run):
     differences = []
     for _ in range(500):
         drawn = np.concatenate([rng.choice(np.flatnonzero(LABELS == label), 30) for label in (0, 1)])
-        aucs = [metrics.auroc(LABELS[drawn], np.array([s.score for s in own])[drawn]) for own in (scores_a, scores_b)]
+        aucs = [image.auroc(LABELS[drawn], np.array([s.score for s in own])[drawn]) for own in (scores_a, scores_b)]
         differences.append(aucs[0] - aucs[1])
-    assert (found.low, found.high) == pytest.approx(metrics.central(np.array(differences)), abs=0.01)
+    assert (found.low, found.high) == pytest.approx(intervals.central(np.array(differences)), abs=0.01)

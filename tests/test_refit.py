@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from datasets.images import load
-from orchestrator import checkpoint, fit, metrics, plan, refit, trial
+from orchestrator import checkpoint, fit, plan, refit, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
+from orchestrator.metrics import image
 from orchestrator.preflight import survey
 from orchestrator.results import Output
 from orchestrator.storage import Storage
@@ -54,7 +55,7 @@ def test_every_test_image_is_scored_once_and_the_figures_follow_from_the_scores(
     assert len({score.path for score in scores}) == len(scores) == row.test_images
     labels = np.array([score.label for score in scores])
     values = np.array([score.score for score in scores])
-    assert row.test_auc == metrics.auroc(labels, values)
+    assert row.test_auc == image.auroc(labels, values)
     assert row.test_auc_low <= row.test_auc <= row.test_auc_high
     assert row.accuracy == np.mean((values >= row.threshold) == labels)
     assert 0 <= row.au_pro <= 1 and 0 <= row.pixel_auroc <= 1
@@ -72,7 +73,7 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
     data = trial.selection(images, job.protocol, job.seed, CPU)
     scores, maps = fit.score(saved_detector.detector(CPU), data.val)
-    assert refitted[0].row.threshold == metrics.best_f1_threshold(data.val_labels, scores)
+    assert refitted[0].row.threshold == image.best_f1_threshold(data.val_labels, scores)
     assert saved_detector.config.map_low == maps.min()
     assert np.mean(maps > saved_detector.config.map_high) == pytest.approx(1e-3, rel=0.01)
 
