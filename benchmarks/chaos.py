@@ -45,10 +45,10 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 
 from datasets.synthetic import write_files
+from orchestrator import CHECKOUT
 from orchestrator.results import Output
 from orchestrator.rows import MEASURED, ROW_TYPES
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 VICTIMS = ("driver", "trial", "refit", "raylet", "own raylet", "GCS")
 ENDING = ("driver", "own raylet", "GCS")  # the run ends with them
 IMAGES, EPOCHS, SIZE_PX = (16, 24), 6, 32

@@ -29,7 +29,7 @@ import torch
 
 from datasets.images import load
 from datasets.synthetic import write_files
-from orchestrator import plan, trial
+from orchestrator import CHECKOUT, plan, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
@@ -107,7 +107,7 @@ def seconds_per_image(root: Path) -> float:
 def run_sweep(root: Path, output: Path, epochs: int, trials: int, slots: int) -> dict[str, float]:
     start = time.time()
     command = [
-        sys.executable, str(Path(__file__).parent.parent / "orchestrator" / "run_all.py"), "--address", "local",
+        sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--address", "local",
         "--dataset", "folder", "--data-root", str(root), "--model", MODEL, "--output", str(output),
         "--size-px", str(SIZE_PX), "--epochs", str(epochs), "--trials", str(trials), "--sampler", "random",
         "--scheduler", "none", "--parallel-trials", "1", "--max-concurrent", str(slots),

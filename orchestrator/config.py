@@ -89,6 +89,8 @@ class Experiment:
 
     def fixed(self, model: str) -> dict[str, Any]:
         """The hyper-parameters that `set` fixes for `model`, validated by the model itself."""
+        if not self.set:
+            return {}  # without importing the model
         known = {f.name for f in dataclasses.fields(MODELS[model].HParams)}
         values = {}
         for text in self.set:
@@ -250,6 +252,8 @@ def _assignment(text: str) -> tuple[str | None, str, Any]:
 def _check_set(experiment: Experiment) -> None:
     """Every assignment must name a hyper-parameter: of the model that it names, asked for or not (a file may be run
     with fewer models), or else of one that is asked for."""
+    if not experiment.set:
+        return
     names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
     for text in experiment.set:
         owner, name, _ = _assignment(text)

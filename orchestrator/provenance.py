@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from datasets.split import SELECTION_SPLITS
+from orchestrator import CHECKOUT
 from orchestrator.plan import Job
 
 
@@ -87,11 +88,10 @@ def now() -> str:
 @functools.cache
 def software() -> dict[str, str | None]:
     """The versions that a row names; the commit is None outside a git checkout."""
-    root = Path(__file__).resolve().parent.parent
     commit = None
-    if (root / ".git").exists():
+    if (CHECKOUT / ".git").exists():
         found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True
+            ["git", "-C", str(CHECKOUT), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True
         )
         commit = found.stdout.strip() or None
     return {"torch_version": torch.__version__, "ray_version": metadata.version("ray"), "git_commit": commit}

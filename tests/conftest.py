@@ -19,7 +19,7 @@ from PIL import Image
 
 from datasets.synthetic import write_files
 from model.catalog import MODELS
-from orchestrator import checkpoint, plan
+from orchestrator import CHECKOUT, checkpoint, plan
 from orchestrator.config import Experiment
 from orchestrator.metrics import image, intervals
 from orchestrator.plan import Category, Job
@@ -31,7 +31,7 @@ from orchestrator.search import best_so_far
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The root of the tree under test."""
-    return Path(__file__).resolve().parent.parent
+    return CHECKOUT
 
 
 @pytest.fixture

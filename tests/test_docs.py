@@ -15,20 +15,19 @@ from pathlib import Path
 import pytest
 
 from model.catalog import MODELS
-from orchestrator import arguments, config
+from orchestrator import CHECKOUT, arguments, config
 from orchestrator.results import Output
 from orchestrator.rows import COMPLETED
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
-DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-EXTENDING = ROOT / "docs/extending.md"
+DOCS = sorted([CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")])
+EXTENDING = CHECKOUT / "docs/extending.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 HEADING = re.compile(r"^\*\*`(.+?)`\*\*$", re.M)  # of a block: the file that it belongs to
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]+)\)")
 MADE = {"onprem.yaml"}  # by a command that the page gives
 
-every_page = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(ROOT).as_posix())
+every_page = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 
 
 def prose(page: Path) -> str:
@@ -100,15 +99,15 @@ def test_every_name_that_is_linked_is_defined_in_its_file(page):
 @every_page
 def test_every_file_that_is_named_is_there(page):
     """By its path from the root or the page, or by its name alone."""
-    known = {file.name for package in (*PACKAGES, "tests") for file in (ROOT / package).rglob("*.py")} | MADE
+    known = {file.name for package in (*PACKAGES, "tests") for file in (CHECKOUT / package).rglob("*.py")} | MADE
     text = HEADING.sub("", prose(page))  # of blocks, some of which are new files
     for name in re.findall(r"`([\w./-]+\.(?:py|md|toml|yaml))`", text):
-        assert name in known or (ROOT / name).is_file() or (page.parent / name).is_file(), name
+        assert name in known or (CHECKOUT / name).is_file() or (page.parent / name).is_file(), name
 
 
 @every_page
 def test_every_command_of_ours_is_understood(page, monkeypatch):
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(CHECKOUT)
     for words in commands(page):
         for argv in own_arguments(words):
             asked = arguments.parse(argv)
@@ -138,8 +137,8 @@ def extended(tmp_path_factory) -> Path:
     """A copy of the checkout, with all that docs/extending.md adds."""
     copy = tmp_path_factory.mktemp("extended")
     for package in (*PACKAGES, "tests"):
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
+        shutil.copytree(CHECKOUT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "pyproject.toml", copy)
     file = None
     parts = re.compile(f"{HEADING.pattern}|{FENCE.pattern}", re.M | re.S)
     for heading, language, block in parts.findall(EXTENDING.read_text()):
@@ -199,7 +198,7 @@ def test_the_new_model_completes_its_sweep(first_output):
 
 def test_a_sweep_leaves_what_docs_sweep_says_and_nothing_else(first_output):
     """Capitals in its tree stand for a name, `...` for the three folders of a category and model."""
-    tree = re.search(r"^OUTPUT/\n(.*?)^```$", (ROOT / "docs/sweep.md").read_text(), re.M | re.S)[1]
+    tree = re.search(r"^OUTPUT/\n(.*?)^```$", (CHECKOUT / "docs/sweep.md").read_text(), re.M | re.S)[1]
     layout = [as_pattern(path) for path in re.findall(r"^  (\S+)", tree, re.M)]
     found = [file.relative_to(first_output).as_posix() for file in first_output.rglob("*") if file.is_file()]
     assert len(found) >= 7

@@ -1,14 +1,13 @@
 """The ready experiments: each is taken as it is, and names only what exists."""
 
-from pathlib import Path
-
 import pytest
 
 from datasets.catalog import DATASETS
 from model.catalog import MODELS
+from orchestrator import CHECKOUT
 from orchestrator.config import Experiment, load
 
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+EXPERIMENTS = CHECKOUT / "experiments"
 FILES = sorted(EXPERIMENTS.glob("*.yaml"))
 
 

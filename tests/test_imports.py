@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-TOP_PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-FILES = sorted(path.relative_to(ROOT) for package in TOP_PACKAGES for path in (ROOT / package).rglob("*.py"))
+from orchestrator import CHECKOUT
+
+PACKAGES = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+TOP_PACKAGES = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")}
+FILES = sorted(path.relative_to(CHECKOUT) for package in TOP_PACKAGES for path in (CHECKOUT / package).rglob("*.py"))
 
 
 def module_name(file: Path) -> str:
@@ -37,7 +38,7 @@ def imported_names(source: str, package: tuple[str, ...]) -> set[str]:
 
 
 def imports(file: Path) -> set[str]:
-    return imported_names((ROOT / file).read_text(), file.parent.parts)
+    return imported_names((CHECKOUT / file).read_text(), file.parent.parts)
 
 
 def top_levels(file: Path) -> set[str]:
@@ -48,7 +49,7 @@ def test_pyproject_names_every_package_and_no_other():
     found = {module_name(file.parent / "__init__.py") for file in FILES}
     assert found == set(PACKAGES)
     for name in PACKAGES:
-        assert (ROOT / name.replace(".", "/") / "__init__.py").is_file(), f"{name} has no __init__.py"
+        assert (CHECKOUT / name.replace(".", "/") / "__init__.py").is_file(), f"{name} has no __init__.py"
 
 
 @pytest.mark.parametrize("package", ["model", "datasets", "search_spaces"])

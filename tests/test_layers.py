@@ -12,8 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from model.dcgan import init_dcgan
 from model.layers import POOLS, Discriminator, SelfAttention, attend, separable_conv
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from orchestrator import CHECKOUT
 
 
 def naive_attention(attention: SelfAttention, x: torch.Tensor) -> torch.Tensor:
@@ -99,7 +98,7 @@ print(kibibytes("VmHWM") - before)
 def test_attention_never_holds_the_map_of_all_pairs(tokens, backward):
     """64 channels of one image in a process of its own: under 50 MiB. At 128 px, level 0, the map would be 1 GiB; with
     gradients, half of these positions suffice (256 MiB) and save ten seconds."""
-    run = subprocess.run([sys.executable, "-c", PEAK_OF_ATTENTION, str(tokens), str(backward)], cwd=REPOSITORY,
+    run = subprocess.run([sys.executable, "-c", PEAK_OF_ATTENTION, str(tokens), str(backward)], cwd=CHECKOUT,
                          capture_output=True, text=True, check=True)
     assert int(run.stdout) < 50 * 1024
 

@@ -18,13 +18,12 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from orchestrator import storage
+from orchestrator import CHECKOUT, storage
 from orchestrator.cli import main
 from orchestrator.errors import RunError
 from orchestrator.results import Output
 from orchestrator.storage import Storage
 
-CHECKOUT = Path(__file__).parent.parent
 JOBS, TRIALS = 2, 4  # of both together
 
 

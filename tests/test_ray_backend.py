@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from datasets.synthetic import write_files
+from orchestrator import CHECKOUT
 from orchestrator.results import Output
 from orchestrator.rows import MEASURED
 
-CHECKOUT = Path(__file__).parent.parent
 TRIALS, JOBS = 9, 2  # more than the sampler begins with at random, so that its model of the rows decides some
 
 

@@ -22,11 +22,10 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator import checkpoint
+from orchestrator import CHECKOUT, checkpoint
 from orchestrator.cli import main
 from orchestrator.results import Output
 
-ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = "a\x1b[31mred\r\n|x"  # colours, overwrites its line, begins another, ends a table's cell
 SHOWN = r"a\x1b[31mred\r\n|x"
 MARKUP = "<script>alert(1)<`[x](javascript:y)$_^$"
@@ -55,7 +54,8 @@ def on_a_terminal(argv: list[str]) -> str:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "import sys; from orchestrator.cli import main; sys.exit(main())", *argv]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "300", "CI": ""}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment) as process:
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with subprocess.Popen(command, **streams, cwd=CHECKOUT, env=environment) as process:
         os.close(theirs)
         written = b"".join(iter(lambda: _read(ours), b""))
     os.close(ours)
@@ -284,8 +284,8 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_does_not_run(trap, tmp_
     assert not sprung.exists()
 
 
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-SOURCES = [path for name in PACKAGES for path in (ROOT / name.replace(".", "/")).glob("*.py")]
+PACKAGES = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+SOURCES = [path for name in PACKAGES for path in (CHECKOUT / name.replace(".", "/")).glob("*.py")]
 UNPICKLERS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import CHECKOUT
 from orchestrator import storage as storage_module
 from orchestrator.cli import main
 from orchestrator.compaction import LEFTOVER_S, compact
@@ -17,7 +18,6 @@ from orchestrator.errors import InputError, RunError
 from orchestrator.results import Output
 from orchestrator.storage import Storage
 
-CHECKOUT = Path(__file__).parent.parent
 SMALL = ["--backend", "local", "--model", "mean_image", "--size-px", "32", "--trials", "1", "--epochs", "1"]
 
 

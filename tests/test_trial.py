@@ -9,6 +9,7 @@ import torch
 
 from datasets.images import load
 from datasets.split import split
+from model import mean_image
 from model.catalog import MODELS
 from orchestrator import fit, plan, trial
 from orchestrator.config import Experiment
@@ -157,7 +158,7 @@ def hungry(monkeypatch):
                     torch.empty(2**60)
                 return super().step(images, progress)
 
-        monkeypatch.setitem(MODELS, "mean_image", Hungry)
+        monkeypatch.setattr(mean_image, "MeanImage", Hungry)
 
     return install
 
@@ -186,7 +187,7 @@ def test_any_other_failure_is_not_tried_again(images, monkeypatch):
             calls.append(len(images))
             raise ValueError("no such layer")
 
-    monkeypatch.setitem(MODELS, "mean_image", Broken)
+    monkeypatch.setattr(mean_image, "MeanImage", Broken)
     row = finish(trial.train(task(job(epochs=2)), images, CPU, 0.0))
     assert row.status == "failed" and row.error.startswith("ValueError: no such layer (test_trial.py:")
     assert len(calls) == 1 and row.note is None

@@ -15,11 +15,11 @@ import ray
 import yaml
 from ray._private.utils import read_ray_address
 
+from orchestrator import CHECKOUT
 from orchestrator.config import Execution
 from orchestrator.errors import InputError
 
 CONNECT_S = 5.0
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
