@@ -46,8 +46,8 @@ from ray.cluster_utils import Cluster
 
 from datasets.synthetic import write_files
 from orchestrator import CHECKOUT
-from orchestrator.results import Output
-from orchestrator.rows import MEASURED, ROW_TYPES
+from orchestrator.results.output import Output
+from orchestrator.results.rows import MEASURED, ROW_TYPES
 
 VICTIMS = ("driver", "trial", "refit", "raylet", "own raylet", "GCS")
 ENDING = ("driver", "own raylet", "GCS")  # the run ends with them

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from model.catalog import MODELS
 from orchestrator import leaderboard
-from orchestrator.compaction import compact
-from orchestrator.results import Output, partition
-from orchestrator.rows import TrialRow, arrow_schema
+from orchestrator.results.compaction import compact
+from orchestrator.results.output import Output, partition
+from orchestrator.results.rows import TrialRow, arrow_schema
 
 SQL = "SELECT model, category, count(*) AS trials, max(val_auc) AS auc, sum(gpu_s) AS gpu_s FROM trials GROUP BY ALL"
 TRIALS, EPOCHS, CATEGORIES, REPEATS = 100, 20, 16, 5

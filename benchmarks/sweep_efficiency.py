@@ -33,8 +33,8 @@ from orchestrator import CHECKOUT, plan, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
-from orchestrator.results import Output
-from orchestrator.rows import TrialRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import TrialRow
 
 SIZE_PX = 32
 SHARES = (1, 2, 3)  # of the images, by category

@@ -20,8 +20,8 @@ from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
 from orchestrator.plan import Job
-from orchestrator.rows import JobRow
-from orchestrator.storage import Storage
+from orchestrator.results.rows import JobRow
+from orchestrator.results.storage import Storage
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import RunError, printable
-from orchestrator.storage import Storage, reason
+from orchestrator.results.storage import Storage, reason
 
 BEAT_S = 10.0
 LEASE_S = 150.0  # some missed beats, and the minute for which a network file system may show an old time

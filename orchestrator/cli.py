@@ -16,7 +16,6 @@ from pathlib import Path
 from datasets.synthetic import write_files
 from orchestrator import (
     arguments,
-    compaction,
     config,
     cost,
     forecast,
@@ -35,7 +34,8 @@ from orchestrator.cost import Outlook, Place
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.plan import Category, Job
 from orchestrator.progress import Progress
-from orchestrator.results import Output
+from orchestrator.results import compaction
+from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.terminal import reader_may_leave
 from orchestrator.warm_start import Winner

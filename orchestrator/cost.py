@@ -13,7 +13,7 @@ from statistics import median
 from orchestrator import plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Job
-from orchestrator.rows import TrialRow
+from orchestrator.results.rows import TrialRow
 from orchestrator.sweep import Sweep
 
 

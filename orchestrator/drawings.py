@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from orchestrator.errors import printable
-from orchestrator.rows import EXAMPLE, PictureRow
+from orchestrator.results.rows import EXAMPLE, PictureRow
 
 RC = {
     "font.family": "DejaVu Sans",

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from orchestrator import drawings, leaderboard, paper
 from orchestrator.drawings import Style
 from orchestrator.errors import InputError, choice, printable
-from orchestrator.results import Output, safe_name
-from orchestrator.rows import COMPLETED, PictureRow
+from orchestrator.results.output import Output, safe_name
+from orchestrator.results.rows import COMPLETED, PictureRow
 
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200

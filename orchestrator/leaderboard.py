@@ -16,7 +16,7 @@ from pyarrow.dataset import Dataset
 from orchestrator import comparison
 from orchestrator.config import PROTOCOLS
 from orchestrator.errors import InputError, choice, printable
-from orchestrator.rows import COMPLETED
+from orchestrator.results.rows import COMPLETED
 from orchestrator.words import count
 
 FIGURES = (

@@ -20,7 +20,7 @@ from orchestrator.errors import InputError, RunError
 from orchestrator.plan import Category, TrialTask
 from orchestrator.provenance import describe
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 
 WAIT_S = 1.0  # between two looks at what other sweeps do

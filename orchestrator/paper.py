@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator import comparison, leaderboard
-from orchestrator.rows import COMPLETED
+from orchestrator.results.rows import COMPLETED
 
 MODELS = ("anogan", "ganomaly", "skip_ganomaly", "sa_skip_ganomaly")  # the paper's columns; the last is its own model
 OTHERS = ("f_anogan", "egbad", "alad", "sagan", "mean_image")  # ours, in the order of the tables; further ones follow

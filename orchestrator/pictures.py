@@ -17,7 +17,7 @@ from datasets.images import Images
 from model.contract import Detector
 from orchestrator import fit
 from orchestrator.plan import Job
-from orchestrator.rows import EXAMPLE, MISTAKE, PictureRow
+from orchestrator.results.rows import EXAMPLE, MISTAKE, PictureRow
 
 MOST_EXAMPLES = 12
 MISTAKES_OF_A_KIND = 2  # missed defects, and false alarms

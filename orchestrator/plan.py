@@ -10,8 +10,8 @@ from orchestrator import search
 from orchestrator.config import Experiment
 from orchestrator.fit import epoch_steps
 from orchestrator.hashes import digest, seed_of
-from orchestrator.results import safe_name
-from orchestrator.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.results.output import safe_name
+from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from search_spaces.catalog import PRESETS, SPACES
 
 FORMAT = 1  # raise when rows of old and new code must not be mixed

@@ -34,8 +34,8 @@ from model.contract import Detector
 from orchestrator import export, fit, heat_maps
 from orchestrator.checkpoint import Checkpoint, Config
 from orchestrator.errors import InputError, RunError, printable
-from orchestrator.row_files import to_table
-from orchestrator.storage import put_whole
+from orchestrator.results.row_files import to_table
+from orchestrator.results.storage import put_whole
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"

@@ -13,11 +13,11 @@ from orchestrator.config import Execution, Experiment
 from orchestrator.errors import InputError, choice
 from orchestrator.hashes import digest
 from orchestrator.plan import Category, Job
-from orchestrator.results import partition
+from orchestrator.results.output import partition
 
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
-MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/storage.py)
+MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
 
 
 def survey(experiment: Experiment, data_root: str | None) -> list[Category]:

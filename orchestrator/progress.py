@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestrator import snapshot
 from orchestrator.errors import printable
 from orchestrator.plan import TrialTask
-from orchestrator.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Listener, Sweep
 from orchestrator.terminal import Outlived, Screen, is_plain, stacked, table, wrapped

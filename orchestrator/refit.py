@@ -21,9 +21,9 @@ from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
 from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
-from orchestrator.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.results.storage import Storage
 from orchestrator.saved_state import SavedState
-from orchestrator.storage import Storage
 from orchestrator.trial import Record, Selection, build, data_facts, selection, training
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from orchestrator.errors import RunError, printable
-from orchestrator.results import RESUME
-from orchestrator.storage import Storage, reason
+from orchestrator.results.output import RESUME
+from orchestrator.results.storage import Storage, reason
 
 MOST_SHARE = 0.02  # of the time, spent in saving
 log = logging.getLogger("defectsweep")

@@ -22,7 +22,7 @@ from orchestrator import paper as published
 from orchestrator.config import Execution, Experiment, flag
 from orchestrator.cost import Outlook
 from orchestrator.errors import InputError, choice, printable
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.words import count, duration
 from search_spaces.catalog import PRESETS, SPACES

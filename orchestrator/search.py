@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.hashes import seed_of
-from orchestrator.rows import COMPLETED, FAILED, TrialRow
+from orchestrator.results.rows import COMPLETED, FAILED, TrialRow
 
 Params = dict[str, float | int | str]
 GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orchestrator import search, time_left
 from orchestrator.plan import Job
-from orchestrator.rows import TrialRow
+from orchestrator.results.rows import TrialRow
 from orchestrator.sweep import Sweep
 from orchestrator.time_left import JobState, UnderWay
 

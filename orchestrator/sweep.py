@@ -10,13 +10,14 @@ import logging
 import time
 from collections.abc import Sequence
 
-from orchestrator import compaction, plan, refit, search
+from orchestrator import plan, refit, search
 from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
 from orchestrator.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import RESUME, Output
-from orchestrator.rows import COMPLETED, FAILED, JobRow, TrialRow
+from orchestrator.results import compaction
+from orchestrator.results.output import RESUME, Output
+from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
 from orchestrator.time_left import UnderWay
 
 log = logging.getLogger("defectsweep")

@@ -20,9 +20,9 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from orchestrator.errors import InputError
 from orchestrator.plan import TrialTask
-from orchestrator.results import safe_name
-from orchestrator.rows import COMPLETED, JobRow, TrialRow
-from orchestrator.storage import reason
+from orchestrator.results.output import safe_name
+from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.results.storage import reason
 from orchestrator.sweep import Listener, Sweep
 
 VAL, BEST_VAL = "val/auroc", "val/best_auroc"

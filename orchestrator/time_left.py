@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from orchestrator import search
 from orchestrator.plan import Job
-from orchestrator.rows import TrialRow
+from orchestrator.results.rows import TrialRow
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from orchestrator.hashes import seed_of
 from orchestrator.metrics.image import auroc
 from orchestrator.plan import Job, TrialTask
 from orchestrator.provenance import Clock, describe, provenance
-from orchestrator.rows import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, TrialRow
+from orchestrator.results.storage import Storage
 from orchestrator.saved_state import SavedState
-from orchestrator.storage import Storage
 
 
 @dataclass(frozen=True)

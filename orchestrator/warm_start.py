@@ -20,8 +20,8 @@ from orchestrator.distributions import holds, parameters, unit
 from orchestrator.errors import InputError
 from orchestrator.hashes import digest
 from orchestrator.plan import Job
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED, JobRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED, JobRow
 from search_spaces.catalog import SPACES
 
 MOST = 3  # starting points of a job: each costs a whole trial

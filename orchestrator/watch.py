@@ -21,8 +21,8 @@ from model.catalog import MODELS
 from orchestrator import leaderboard as ranking
 from orchestrator.claims import FOLDER, held_jobs
 from orchestrator.errors import InputError, RunError
-from orchestrator.results import Output
-from orchestrator.row_files import MERGED, RowFile, each_once
+from orchestrator.results.output import Output
+from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.screens import DISPENSABLE, VIEWS
 from orchestrator.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.words import duration

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from orchestrator import checkpoint
 from orchestrator.checkpoint import Checkpoint
 from orchestrator.errors import InputError, choice
-from orchestrator.results import Output, safe_name
-from orchestrator.rows import COMPLETED, JobRow
-from orchestrator.storage import Storage
+from orchestrator.results.output import Output, safe_name
+from orchestrator.results.rows import COMPLETED, JobRow
+from orchestrator.results.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,18 @@ from orchestrator import CHECKOUT, checkpoint, plan
 from orchestrator.config import Experiment
 from orchestrator.metrics import image, intervals
 from orchestrator.plan import Category, Job
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED, EXAMPLE, FAILED, MEASURED, ROW_TYPES, JobRow, PictureRow, ScoreRow, TrialRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import (
+    COMPLETED,
+    EXAMPLE,
+    FAILED,
+    MEASURED,
+    ROW_TYPES,
+    JobRow,
+    PictureRow,
+    ScoreRow,
+    TrialRow,
+)
 from orchestrator.search import best_so_far
 
 

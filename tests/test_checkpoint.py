@@ -11,7 +11,7 @@ from model.catalog import MODELS
 from orchestrator import checkpoint
 from orchestrator.checkpoint import CONFIG, WEIGHTS
 from orchestrator.errors import InputError
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 
 
 @pytest.fixture

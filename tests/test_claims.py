@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import claims
 from orchestrator.claims import BEAT_S, LEASE_S, Claims, held_jobs
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_killed_process_of_this_machine_is_known_at_once(storage):
     code = f"""
 import os, signal
 from orchestrator.claims import Claims
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 assert Claims(Storage({storage.root!r})).take("a")
 print("claimed", flush=True)
 signal.pause()

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator import compaction, leaderboard, results
+from orchestrator import leaderboard
 from orchestrator.cli import main
-from orchestrator.compaction import compact, merge_job
 from orchestrator.errors import RunError
-from orchestrator.results import Output
-from orchestrator.row_files import each_once
-from orchestrator.rows import FAILED
+from orchestrator.results import compaction
+from orchestrator.results.compaction import compact, merge_job
+from orchestrator.results.output import Output, partition
+from orchestrator.results.row_files import each_once
+from orchestrator.results.rows import FAILED
 
 PLACE = "dataset=mvtec_ad/category=bottle/model=sa_skip_ganomaly"
 
@@ -196,7 +197,7 @@ def test_one_place_can_be_read_by_itself_wherever_its_rows_lie(output, fill, mak
     assert {row.category for row in output.trials("mvtec_ad", "a b", "sa_skip_ganomaly")} == {"a b"}
     assert len(output.trials("mvtec_ad", "a b", "sa_skip_ganomaly")) == 7
     assert len(output.jobs("mvtec_ad", "bottle", "sa_skip_ganomaly")) == 2
-    assert output.table("scores", *results.partition("mvtec_ad", "a b", "mean_image")).num_rows == 0
+    assert output.table("scores", *partition("mvtec_ad", "a b", "mean_image")).num_rows == 0
 
 
 def test_the_ranking_is_the_same_to_the_last_digit(output, fill):

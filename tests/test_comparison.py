@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import comparison
 from orchestrator.metrics import image, intervals
-from orchestrator.rows import JobRow, ScoreRow, arrow_schema
+from orchestrator.results.rows import JobRow, ScoreRow, arrow_schema
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
 LABELS = np.arange(60) % 2

@@ -9,8 +9,8 @@ from datasets.split import split
 from orchestrator import cost
 from orchestrator.cost import Left, Measured, Outlook, Pace, Place, Probed
 from orchestrator.plan import Category
-from orchestrator.results import Output
-from orchestrator.rows import FAILED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import FAILED
 from orchestrator.sweep import Sweep
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"

@@ -16,8 +16,8 @@ import pytest
 
 from model.catalog import MODELS
 from orchestrator import CHECKOUT, arguments, config
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED
 
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 DOCS = sorted([CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")])

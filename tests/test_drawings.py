@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from orchestrator import drawings
-from orchestrator.rows import MISTAKE
+from orchestrator.results.rows import MISTAKE
 
 
 def line(model: str, auc: float, category: str = "bottle", dataset: str = "mvtec_ad", **columns) -> dict:

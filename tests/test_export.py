@@ -16,7 +16,7 @@ from orchestrator import checkpoint, export, fit
 from orchestrator.checkpoint import Checkpoint
 from orchestrator.errors import InputError, RunError
 from orchestrator.export import Difference
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 
 RNG = np.random.default_rng(0)
 

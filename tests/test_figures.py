@@ -13,8 +13,8 @@ from orchestrator import figures
 from orchestrator.errors import InputError
 from orchestrator.figures import Wanted
 from orchestrator.plan import Category
-from orchestrator.results import Output
-from orchestrator.rows import FAILED, JobRow, arrow_schema
+from orchestrator.results.output import Output
+from orchestrator.results.rows import FAILED, JobRow, arrow_schema
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 
 
 class Disk:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from orchestrator import interrupts
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 
 LONG = "--backend local --model mean_image --model skip_ganomaly --category fabric --size-px 32 --trials 9 --epochs 8"
 

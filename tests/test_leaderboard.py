@@ -13,9 +13,9 @@ import pytest
 
 from orchestrator import leaderboard, refit
 from orchestrator.errors import InputError
-from orchestrator.results import Output
-from orchestrator.row_files import to_table
-from orchestrator.rows import FAILED, JobRow, arrow_schema
+from orchestrator.results.output import Output
+from orchestrator.results.row_files import to_table
+from orchestrator.results.rows import FAILED, JobRow, arrow_schema
 
 A, B, C = "sa_skip_ganomaly", "skip_ganomaly", "mean_image"
 

@@ -13,8 +13,8 @@ from orchestrator.config import Execution, Experiment
 from orchestrator.errors import RunError
 from orchestrator.local_backend import LocalBackend
 from orchestrator.preflight import survey
-from orchestrator.results import Output
-from orchestrator.rows import MEASURED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import MEASURED
 from orchestrator.sweep import Listener, Sweep
 
 

@@ -18,11 +18,12 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from orchestrator import CHECKOUT, storage
+from orchestrator import CHECKOUT
 from orchestrator.cli import main
 from orchestrator.errors import RunError
-from orchestrator.results import Output
-from orchestrator.storage import Storage
+from orchestrator.results import storage
+from orchestrator.results.output import Output
+from orchestrator.results.storage import Storage
 
 JOBS, TRIALS = 2, 4  # of both together
 

@@ -11,7 +11,7 @@ import pytest
 from datasets.catalog import DATASETS
 from orchestrator import leaderboard, paper, refit
 from orchestrator.plan import Category
-from orchestrator.rows import arrow_schema
+from orchestrator.results.rows import arrow_schema
 
 LABELS = np.arange(40) % 2
 

@@ -13,7 +13,7 @@ from datasets.images import Images, load
 from datasets.split import split
 from model.mean_image import HParams, MeanImage
 from orchestrator import fit, pictures
-from orchestrator.rows import EXAMPLE, MISTAKE
+from orchestrator.results.rows import EXAMPLE, MISTAKE
 
 CPU = torch.device("cpu")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -8,7 +8,7 @@ import pytest
 from orchestrator import plan
 from orchestrator.config import Experiment
 from orchestrator.plan import Category
-from orchestrator.rows import FAILED
+from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS, SPACES
 
 BOTTLE = Category("mvtec_ad", "bottle", "/data", images=292, train_images=209, fingerprint="f" * 64)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from orchestrator import cli, predict, winner
 from orchestrator.errors import InputError
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 from orchestrator.winner import Wanted
 
 MODELS = ("mean_image", "ganomaly", "sa_skip_ganomaly")

@@ -12,7 +12,7 @@ from orchestrator import progress
 from orchestrator.claims import Claims
 from orchestrator.progress import Progress
 from orchestrator.refit import Refitted
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Sweep
 

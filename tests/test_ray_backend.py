@@ -12,8 +12,8 @@ import pytest
 
 from datasets.synthetic import write_files
 from orchestrator import CHECKOUT
-from orchestrator.results import Output
-from orchestrator.rows import MEASURED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import MEASURED
 
 TRIALS, JOBS = 9, 2  # more than the sampler begins with at random, so that its model of the rows decides some
 

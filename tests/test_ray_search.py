@@ -7,8 +7,8 @@ from orchestrator.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import RowSearcher, Searcher, cause_of_death
-from orchestrator.results import Output
-from orchestrator.rows import to_json
+from orchestrator.results.output import Output
+from orchestrator.results.rows import to_json
 from orchestrator.sweep import Sweep
 
 REPORT = """Failure # 1 (occurred at 2026-11-24_21-26-29)

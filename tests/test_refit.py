@@ -13,8 +13,8 @@ from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.metrics import image
 from orchestrator.preflight import survey
-from orchestrator.results import Output
-from orchestrator.storage import Storage
+from orchestrator.results.output import Output
+from orchestrator.results.storage import Storage
 
 CPU = torch.device("cpu")
 

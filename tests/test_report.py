@@ -10,8 +10,8 @@ import pytest
 from orchestrator import report
 from orchestrator.errors import InputError
 from orchestrator.plan import Category
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED, FAILED, MISTAKE, PRUNED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED, FAILED, MISTAKE, PRUNED
 
 HOSTILE = "</script><script>alert(1)</script> \"'<img src=x onerror=alert(2)>${x}{{7*7}}"
 HOSTILE_MODEL = "<b>bold</b><a href='https://example.invalid'>x</a>"

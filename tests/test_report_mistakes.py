@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from orchestrator.report import found, mistakes
-from orchestrator.results import Output
-from orchestrator.rows import MISTAKE
+from orchestrator.results.output import Output
+from orchestrator.results.rows import MISTAKE
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import FileSelector
 
-from orchestrator import leaderboard, results
+from orchestrator import leaderboard
 from orchestrator.cli import main
 from orchestrator.errors import RunError
-from orchestrator.results import Output
-from orchestrator.row_files import to_table
-from orchestrator.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
+from orchestrator.results.output import Output, partition, safe_name
+from orchestrator.results.row_files import to_table
+from orchestrator.results.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
 
 
 @pytest.fixture(params=["path", "file URI", "object store"])
@@ -65,7 +65,7 @@ def test_pictures_come_back_byte_for_byte(output, make_job, make_job_row, make_p
 def test_one_jobs_folder_can_be_read_by_itself(output, make_job, make_job_row, make_picture):
     for job in (make_job(), make_job("cable")):
         output.write_pictures(make_job_row(job), [make_picture(job)])
-    place = results.partition("mvtec_ad", "cable", "sa_skip_ganomaly")
+    place = partition("mvtec_ad", "cable", "sa_skip_ganomaly")
     assert output.table("pictures", *place)["category"].to_pylist() == ["cable"]
     assert output.table("pictures", *place[:1]).num_rows == 2
     assert output.table("pictures", "dataset=none").num_rows == 0
@@ -125,7 +125,7 @@ def beside(output, make_job, make_trial) -> Callable[[bytes], tuple[str, list[Tr
     def write(content: bytes) -> tuple[str, list[TrialRow]]:
         row = make_trial(make_job(), 0, [0.5])
         output.write_trial(row)
-        path = f"trials/{'/'.join(results.partition(row.dataset, row.category, row.model))}/foreign.parquet"
+        path = f"trials/{'/'.join(partition(row.dataset, row.category, row.model))}/foreign.parquet"
         output.write(content, path)
         return path, [row]
 
@@ -247,7 +247,7 @@ def three_levels(output, make_job, make_trial) -> list[TrialRow]:
     own, in_job, merged = (make_trial(job, 0, [value]) for value in (0.3, 0.2, 0.1))
     others = [make_trial(job, 1, [0.9]), make_trial(job, 2, [0.9]), make_trial(job, 3, [0.9])]
     output.write_merged("trials", to_table(TrialRow, [merged, others[2]]))
-    place = results.partition(job.category.dataset, job.category.name, job.model)
+    place = partition(job.category.dataset, job.category.name, job.model)
     output.write_table(to_table(TrialRow, [in_job, others[1]]), "trials", *place, f"{job.id}.parquet")
     output.write_trial(own)
     output.write_trial(others[0])
@@ -325,8 +325,8 @@ def test_names_of_any_characters_stay_inside_the_output(name, tmp_path, make_job
 
 
 def test_safe_names():
-    assert results.safe_name("a/b c-..d_ü=1") == "a_b_c-..d__=1"
-    assert results.safe_name("../..") == "_" == results.safe_name("ü")
+    assert safe_name("a/b c-..d_ü=1") == "a_b_c-..d__=1"
+    assert safe_name("../..") == "_" == safe_name("ü")
 
 
 # -- whole files only

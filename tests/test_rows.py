@@ -1,6 +1,6 @@
 """The columns of each kind of row, and which of them may be empty."""
 
-from orchestrator.rows import MEASURED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema
+from orchestrator.results.rows import MEASURED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema
 
 LEADERBOARD = """experiment, job_id, dataset, category, model, seed, protocol, selection_split, trials, failed_trials,
     val_auc, test_auc, test_auc_low, test_auc_high, accuracy, precision, recall, f1, threshold, average_precision,

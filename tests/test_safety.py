@@ -24,7 +24,7 @@ from PIL import Image
 
 from orchestrator import CHECKOUT, checkpoint
 from orchestrator.cli import main
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 
 HOSTILE = "a\x1b[31mred\r\n|x"  # colours, overwrites its line, begins another, ends a table's cell
 SHOWN = r"a\x1b[31mred\r\n|x"

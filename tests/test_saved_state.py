@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from orchestrator import saved_state
+from orchestrator.results.storage import Storage
 from orchestrator.saved_state import SavedState
-from orchestrator.storage import Storage
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import screens
 from orchestrator.errors import InputError
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
 

@@ -11,7 +11,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from orchestrator import search
-from orchestrator.rows import COMPLETED, FAILED, PRUNED
+from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "w_con": FloatDistribution(0.0, 50.0)}
 PRESETS = {"paper": {"lr": 2e-4, "w_con": 0.3}, "code": {"lr": 1e-3, "w_con": 50.0}}

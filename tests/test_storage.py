@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator import CHECKOUT
-from orchestrator import storage as storage_module
 from orchestrator.cli import main
-from orchestrator.compaction import LEFTOVER_S, compact
 from orchestrator.errors import InputError, RunError
-from orchestrator.results import Output
-from orchestrator.storage import Storage
+from orchestrator.results import storage as storage_module
+from orchestrator.results.compaction import LEFTOVER_S, compact
+from orchestrator.results.output import Output
+from orchestrator.results.storage import Storage
 
 SMALL = ["--backend", "local", "--model", "mean_image", "--size-px", "32", "--trials", "1", "--epochs", "1"]
 
@@ -141,7 +141,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(storage):
 
 ENDLESS = """
 import sys
-from orchestrator.storage import Storage
+from orchestrator.results.storage import Storage
 storage, content = Storage(sys.argv[1]), b"x" * (256 << 20)
 while True:
     storage.write(content, "large")

@@ -10,8 +10,8 @@ from orchestrator.claims import Claims
 from orchestrator.errors import InputError
 from orchestrator.plan import Job
 from orchestrator.refit import Refitted
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED, FAILED, PRUNED, ScoreRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import Listener, Sweep
 
 FOREVER = float("inf")

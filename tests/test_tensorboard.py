@@ -9,7 +9,7 @@ from tensorboardX.proto.event_pb2 import Event
 from orchestrator.claims import Claims
 from orchestrator.errors import InputError
 from orchestrator.refit import Refitted
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.tensorboard import TensorBoard
 

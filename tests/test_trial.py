@@ -15,8 +15,8 @@ from orchestrator import fit, plan, trial
 from orchestrator.config import Experiment
 from orchestrator.local_backend import finish
 from orchestrator.preflight import survey
-from orchestrator.rows import MEASURED
-from orchestrator.storage import Storage
+from orchestrator.results.rows import MEASURED
+from orchestrator.results.storage import Storage
 
 CPU = torch.device("cpu")
 

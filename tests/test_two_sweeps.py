@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.results import Output
-from orchestrator.rows import MEASURED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import MEASURED
 
 RUN = "--backend local --dataset synthetic --model mean_image --model skip_ganomaly --size-px 32 --epochs 1 --trials 2"
 JOBS, TRIALS = 6, 9  # three categories; two trials of skip_ganomaly and one of mean_image, which has nothing to search

@@ -9,8 +9,8 @@ from orchestrator import cli, plan, warm_start
 from orchestrator.config import Experiment
 from orchestrator.errors import InputError
 from orchestrator.plan import Category
-from orchestrator.results import Output
-from orchestrator.rows import FAILED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS
 
 PAPER = PRESETS["sa_skip_ganomaly"]["paper"]

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator import winner
 from orchestrator.errors import InputError
-from orchestrator.results import Output
-from orchestrator.row_files import to_table
+from orchestrator.results.output import Output
+from orchestrator.results.row_files import to_table
 from orchestrator.winner import Wanted
 
 

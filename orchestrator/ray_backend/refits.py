@@ -23,8 +23,8 @@ from orchestrator.plan import Category, Job
 from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.refit import RefitTask, Refitted
-from orchestrator.results import Output
-from orchestrator.rows import JobRow, PictureRow, ScoreRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep import Sweep
 
 

@@ -23,8 +23,8 @@ from orchestrator.config import Execution
 from orchestrator.plan import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.rows import TrialRow, from_json, to_json
-from orchestrator.storage import Storage
+from orchestrator.results.rows import TrialRow, from_json, to_json
+from orchestrator.results.storage import Storage
 from orchestrator.sweep import Sweep
 
 REASON_LETTERS = 200

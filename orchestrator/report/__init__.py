@@ -8,8 +8,8 @@ from pathlib import Path
 
 from orchestrator.errors import InputError
 from orchestrator.report import found, page
-from orchestrator.results import Output
-from orchestrator.storage import put_whole
+from orchestrator.results.output import Output
+from orchestrator.results.storage import put_whole
 from orchestrator.words import count
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.report.found import Found
-from orchestrator.results import Output
+from orchestrator.results.output import Output
 
 JOB = ["place", "model", "seed", "config_hash"]
 HASHES = ["dataset", "category", "seed", "data_hash", "split_hash"]

@@ -7,8 +7,8 @@ from numbers import Real
 
 import pandas as pd
 
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED
 
 PLACE = ["dataset", "category", "protocol", "size_px", "settings"]  # jobs that agree in these may share a plot
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from orchestrator import paper
 from orchestrator.report.found import Found
-from orchestrator.results import Output
-from orchestrator.rows import EXAMPLE, PictureRow
+from orchestrator.results.output import Output
+from orchestrator.results.rows import EXAMPLE, PictureRow
 
 LARGEST_PX = 192  # of a picture in the report
 QUALITY = 80

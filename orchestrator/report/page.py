@@ -23,8 +23,8 @@ import orchestrator.report.warm_starts as warm_starts
 from orchestrator import leaderboard
 from orchestrator.errors import printable
 from orchestrator.report.found import PLACE, Found, is_number
-from orchestrator.results import Output
-from orchestrator.rows import COMPLETED
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED
 
 HERE = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from orchestrator.distributions import holds, parameters, unit
 from orchestrator.report.found import is_number, numbers
 from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
 from orchestrator.report.warm_starts import best_so_far
-from orchestrator.rows import COMPLETED, FAILED, PRUNED
+from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 from search_spaces.catalog import SPACES
 
 FEWEST = 8  # trials, below which no importance is told

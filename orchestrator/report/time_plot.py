@@ -4,7 +4,7 @@ import pandas as pd
 
 from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, axis, figure, text
 from orchestrator.report.schedule import REFIT
-from orchestrator.rows import COMPLETED, FAILED, PRUNED
+from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 
 KINDS = {  # of runs -> name, colour, pattern
     COMPLETED: ("trial", GOOD, ""),

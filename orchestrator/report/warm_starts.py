@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from orchestrator.rows import COMPLETED
+from orchestrator.results.rows import COMPLETED
 from orchestrator.warm_start import PREFIX
 
 ALIKE = ["dataset", "category", "model", "seed", "protocol", "size_px", "batch", "epochs"]

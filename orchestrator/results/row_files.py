@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
-from orchestrator.rows import ROW_TYPES, arrow_schema
+from orchestrator.results.rows import ROW_TYPES, arrow_schema
 
 OWN, JOB, MERGED = range(3)  # the levels, the first to believe first
 UNIT = {"leaderboard": "job_id", "trials": "trial_id", "scores": "job_id", "pictures": "job_id"}  # comes from one file

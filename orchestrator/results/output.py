@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from pyarrow.dataset import Dataset
 from pyarrow.fs import FileType
 
-from orchestrator import row_files
-from orchestrator.row_files import MERGED, UNIT, RowFile, each_once, in_order, to_table
-from orchestrator.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow
-from orchestrator.storage import Storage, reason
+from orchestrator.results import row_files
+from orchestrator.results.row_files import MERGED, UNIT, RowFile, each_once, in_order, to_table
+from orchestrator.results.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow
+from orchestrator.results.storage import Storage, reason
 
 RESUME = "resume"  # folder of the states of trainings under way
 GROUP_ROWS = 1 << 17  # of merged files: what is not asked for is passed over in steps of this

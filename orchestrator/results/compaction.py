@@ -9,9 +9,9 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator
 
-from orchestrator.results import Output, partition
-from orchestrator.row_files import JOB, MERGED, OWN, RowFile, each_once, in_order, to_table
-from orchestrator.rows import TrialRow
+from orchestrator.results.output import Output, partition
+from orchestrator.results.row_files import JOB, MERGED, OWN, RowFile, each_once, in_order, to_table
+from orchestrator.results.rows import TrialRow
 
 KINDS = ("trials", "leaderboard", "scores")  # pictures are large, and read a job at a time
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")  # what a killed `Storage.write` leaves
