@@ -29,10 +29,11 @@ import torch
 
 from datasets.images import load
 from datasets.synthetic import write_files
-from orchestrator import CHECKOUT, plan, trial
-from orchestrator.config import Experiment
+from orchestrator import CHECKOUT, trial
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
-from orchestrator.preflight import survey
 from orchestrator.results.output import Output
 from orchestrator.results.rows import TrialRow
 

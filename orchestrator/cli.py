@@ -14,31 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import (
-    arguments,
-    config,
-    cost,
-    forecast,
-    interrupts,
-    leaderboard,
-    plan,
-    preflight,
-    probe,
-    screens,
-    warm_start,
-    watch,
-)
+from orchestrator import arguments, cost, forecast, interrupts, leaderboard, probe, screens, watch
 from orchestrator.claims import Claims, held_jobs
-from orchestrator.config import Execution, Experiment
 from orchestrator.cost import Outlook, Place
 from orchestrator.errors import InputError, RunError, printable
-from orchestrator.plan import Category, Job
+from orchestrator.experiment import config, plan, preflight, warm_start
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.plan import Category, Job
+from orchestrator.experiment.warm_start import Winner
 from orchestrator.progress import Progress
 from orchestrator.results import compaction
 from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.terminal import reader_may_leave
-from orchestrator.warm_start import Winner
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from orchestrator import plan
-from orchestrator.config import Experiment
-from orchestrator.plan import Job
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep import Sweep
 

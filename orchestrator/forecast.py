@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from orchestrator import probe
-from orchestrator.config import Experiment
 from orchestrator.cost import Left, Measured, Outlook, Pace
+from orchestrator.experiment.config import Experiment
 from orchestrator.words import count, duration
 
 MOST_JOB_LINES = 30  # more jobs than this are shown as one line a model

@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyarrow.dataset import Dataset
 
 from orchestrator import comparison
-from orchestrator.config import PROTOCOLS
 from orchestrator.errors import InputError, choice, printable
+from orchestrator.experiment.config import PROTOCOLS
 from orchestrator.results.rows import COMPLETED
 from orchestrator.words import count
 

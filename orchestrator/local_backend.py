@@ -14,10 +14,10 @@ import torch
 
 from datasets.images import Images
 from orchestrator import probe, refit, trial
-from orchestrator.config import Execution, Experiment
 from orchestrator.cost import Probed
 from orchestrator.errors import InputError, RunError
-from orchestrator.plan import Category, TrialTask
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.provenance import describe
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results.output import Output

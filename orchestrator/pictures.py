@@ -16,7 +16,7 @@ from PIL import Image
 from datasets.images import Images
 from model.contract import Detector
 from orchestrator import fit
-from orchestrator.plan import Job
+from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import EXAMPLE, MISTAKE, PictureRow
 
 MOST_EXAMPLES = 12

@@ -16,8 +16,8 @@ import torch
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator import cost, fit
-from orchestrator.config import Experiment
 from orchestrator.cost import Outlook, Pace, Probed
+from orchestrator.experiment.config import Experiment
 from orchestrator.provenance import describe
 from orchestrator.trial import is_out_of_memory
 

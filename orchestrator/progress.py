@@ -14,7 +14,7 @@ from rich.text import Text
 
 from orchestrator import snapshot
 from orchestrator.errors import printable
-from orchestrator.plan import TrialTask
+from orchestrator.experiment.plan import TrialTask
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Listener, Sweep

@@ -16,10 +16,11 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import checkpoint, fit, pictures, search
+from orchestrator import checkpoint, fit, pictures
+from orchestrator.experiment import search
+from orchestrator.experiment.plan import Job
 from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
-from orchestrator.plan import Job
 from orchestrator.provenance import Clock, provenance
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from orchestrator import search, time_left
-from orchestrator.plan import Job
+from orchestrator import time_left
+from orchestrator.experiment import search
+from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep import Sweep
 from orchestrator.time_left import JobState, UnderWay

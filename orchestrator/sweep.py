@@ -10,10 +10,11 @@ import logging
 import time
 from collections.abc import Sequence
 
-from orchestrator import plan, refit, search
+from orchestrator import refit
 from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
-from orchestrator.plan import Job, TrialTask
+from orchestrator.experiment import plan, search
+from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import compaction
 from orchestrator.results.output import RESUME, Output

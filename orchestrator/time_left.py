@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator import search
-from orchestrator.plan import Job
+from orchestrator.experiment import search
+from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
 
 

@@ -22,10 +22,11 @@ from datasets.sample import Split
 from datasets.split import split
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import fit, search
+from orchestrator import fit
+from orchestrator.experiment import search
+from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.hashes import seed_of
 from orchestrator.metrics.image import auroc
-from orchestrator.plan import Job, TrialTask
 from orchestrator.provenance import Clock, describe, provenance
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, TrialRow
 from orchestrator.results.storage import Storage

@@ -19,10 +19,12 @@ from PIL import Image
 
 from datasets.synthetic import write_files
 from model.catalog import MODELS
-from orchestrator import CHECKOUT, checkpoint, plan
-from orchestrator.config import Experiment
+from orchestrator import CHECKOUT, checkpoint
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Category, Job
+from orchestrator.experiment.search import best_so_far
 from orchestrator.metrics import image, intervals
-from orchestrator.plan import Category, Job
 from orchestrator.results.output import Output
 from orchestrator.results.rows import (
     COMPLETED,
@@ -35,7 +37,6 @@ from orchestrator.results.rows import (
     ScoreRow,
     TrialRow,
 )
-from orchestrator.search import best_so_far
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ import shlex
 
 import pytest
 
-from orchestrator import arguments, config
+from orchestrator import arguments
 from orchestrator.errors import InputError
+from orchestrator.experiment import config
 
 
 def complaint(*argv: str) -> str:

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from orchestrator.config import Execution
 from orchestrator.errors import InputError
+from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend import cluster
 
 

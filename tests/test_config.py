@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from model.catalog import MODELS
-from orchestrator.config import Execution, Experiment, load
 from orchestrator.errors import InputError
+from orchestrator.experiment.config import Execution, Experiment, load
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ CHANGED = {
 
 
 def test_equal_experiments_have_equal_hashes_in_every_process():
-    told = "from orchestrator.config import Experiment; print(Experiment(seed=(0, 1)).hash())"
+    told = "from orchestrator.experiment.config import Experiment; print(Experiment(seed=(0, 1)).hash())"
     elsewhere = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert Experiment(seed=(0, 1)).hash() == elsewhere.stdout.strip()
 

@@ -8,7 +8,7 @@ from datasets.images import load
 from datasets.split import split
 from orchestrator import cost
 from orchestrator.cost import Left, Measured, Outlook, Pace, Place, Probed
-from orchestrator.plan import Category
+from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
 from orchestrator.sweep import Sweep

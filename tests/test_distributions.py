@@ -5,7 +5,7 @@ import math
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from orchestrator.distributions import holds, parameters, unit
+from orchestrator.experiment.distributions import holds, parameters, unit
 
 LETTERS = CategoricalDistribution(["a", "b", "c"])
 

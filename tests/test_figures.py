@@ -11,8 +11,8 @@ from PIL import Image
 
 from orchestrator import figures
 from orchestrator.errors import InputError
+from orchestrator.experiment.plan import Category
 from orchestrator.figures import Wanted
-from orchestrator.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema
 

@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from orchestrator import forecast
-from orchestrator.config import Experiment
 from orchestrator.cost import Left, Measured, Outlook, Pace, Place
-from orchestrator.plan import Category
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Category
 
 A, B = "skip_ganomaly", "mean_image"
 PACE = Pace(image_s=0.01, score_s=0.05)

@@ -7,12 +7,12 @@ import torch
 
 from datasets.images import load
 from model.catalog import MODELS
-from orchestrator import plan
 from orchestrator.claims import Claims
-from orchestrator.config import Execution, Experiment
 from orchestrator.errors import RunError
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import LocalBackend
-from orchestrator.preflight import survey
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED
 from orchestrator.sweep import Listener, Sweep

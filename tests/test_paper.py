@@ -10,7 +10,7 @@ import pytest
 
 from datasets.catalog import DATASETS
 from orchestrator import leaderboard, paper, refit
-from orchestrator.plan import Category
+from orchestrator.experiment.plan import Category
 from orchestrator.results.rows import arrow_schema
 
 LABELS = np.arange(40) % 2

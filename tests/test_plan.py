@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from orchestrator import plan
-from orchestrator.config import Experiment
-from orchestrator.plan import Category
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Category
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS, SPACES
 

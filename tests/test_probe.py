@@ -8,8 +8,8 @@ import torch
 from model.catalog import MODELS
 from orchestrator import probe
 from orchestrator.cli import main
-from orchestrator.config import Execution, Experiment
 from orchestrator.cost import Left, Measured, Outlook, Pace, Place
+from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.fit import SCORE_BATCH
 from orchestrator.local_backend import LocalBackend
 

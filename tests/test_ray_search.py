@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.claims import Claims
-from orchestrator.config import Execution
+from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import RowSearcher, Searcher, cause_of_death

@@ -254,10 +254,10 @@ def test_a_run_on_a_cluster_from_ray_up_to_ray_down(cluster):
     assert "DRIVER" in cluster.ray("job", "list", "--address", cluster.jobs_address, name="job list")  # ran on this Ray
     assert "nothing to do" in submit(*sweep, *both, "--output", output, name="submit (again)")
 
-    lost = cluster.home / "defectsweep/orchestrator/plan.py"
+    lost = cluster.home / "defectsweep/orchestrator/experiment/plan.py"
     lost.unlink()
     cluster.ray("rsync-up", cluster.yaml)
-    assert lost.read_text() == (cluster.checkout / "orchestrator/plan.py").read_text()
+    assert lost.read_text() == (cluster.checkout / "orchestrator/experiment/plan.py").read_text()
 
     job = ["python", "orchestrator/run_all.py", *sweep, "--model", "mean_image", "--output", job_output]
     cluster.ray("job", "submit", "--address", cluster.jobs_address, "--working-dir", ".", "--", *job, name="job submit")

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from datasets.images import load
-from orchestrator import checkpoint, fit, plan, refit, trial
-from orchestrator.config import Experiment
+from orchestrator import checkpoint, fit, refit, trial
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.metrics import image
-from orchestrator.preflight import survey
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
 

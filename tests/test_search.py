@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from orchestrator import search
+from orchestrator.experiment import search
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "w_con": FloatDistribution(0.0, 50.0)}

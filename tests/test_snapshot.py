@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator import snapshot
 from orchestrator.claims import Claims
-from orchestrator.plan import Category
+from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.snapshot import BestLine, JobLine
 from orchestrator.sweep import Sweep

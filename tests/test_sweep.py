@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from orchestrator import plan
 from orchestrator import sweep as sweep_module
 from orchestrator.claims import Claims
 from orchestrator.errors import InputError
-from orchestrator.plan import Job
+from orchestrator.experiment import plan
+from orchestrator.experiment.plan import Job
 from orchestrator.refit import Refitted
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow

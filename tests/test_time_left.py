@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from orchestrator.plan import Category
+from orchestrator.experiment.plan import Category
 from orchestrator.time_left import JobState, UnderWay, left_s
 
 A, B = "sa_skip_ganomaly", "ganomaly"

@@ -11,10 +11,11 @@ from datasets.images import load
 from datasets.split import split
 from model import mean_image
 from model.catalog import MODELS
-from orchestrator import fit, plan, trial
-from orchestrator.config import Experiment
+from orchestrator import fit, trial
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
-from orchestrator.preflight import survey
 from orchestrator.results.rows import MEASURED
 from orchestrator.results.storage import Storage
 

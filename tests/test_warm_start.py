@@ -5,10 +5,11 @@ import json
 
 import pytest
 
-from orchestrator import cli, plan, warm_start
-from orchestrator.config import Experiment
+from orchestrator import cli
 from orchestrator.errors import InputError
-from orchestrator.plan import Category
+from orchestrator.experiment import plan, warm_start
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS

@@ -11,9 +11,9 @@ import torch
 
 from datasets.images import Images
 from orchestrator import probe
-from orchestrator.config import Execution, Experiment
 from orchestrator.cost import Probed
-from orchestrator.plan import Category
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.plan import Category
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import REASON_LETTERS, run_trials

@@ -16,8 +16,8 @@ import yaml
 from ray._private.utils import read_ray_address
 
 from orchestrator import CHECKOUT
-from orchestrator.config import Execution
 from orchestrator.errors import InputError
+from orchestrator.experiment.config import Execution
 
 CONNECT_S = 5.0
 

@@ -17,9 +17,9 @@ import ray.train.torch
 import torch
 
 from orchestrator import data_parallel, refit
-from orchestrator.config import Execution
 from orchestrator.errors import RunError
-from orchestrator.plan import Category, Job
+from orchestrator.experiment.config import Execution
+from orchestrator.experiment.plan import Category, Job
 from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.refit import RefitTask, Refitted

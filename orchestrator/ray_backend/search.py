@@ -19,8 +19,8 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator import trial
-from orchestrator.config import Execution
-from orchestrator.plan import Category, TrialTask
+from orchestrator.experiment.config import Execution
+from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.results.rows import TrialRow, from_json, to_json

@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
-from orchestrator.distributions import holds, parameters, unit
+from orchestrator.experiment.distributions import holds, parameters, unit
 from orchestrator.report.found import is_number, numbers
 from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
 from orchestrator.report.warm_starts import best_so_far

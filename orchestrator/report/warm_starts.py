@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from orchestrator.experiment.warm_start import PREFIX
 from orchestrator.results.rows import COMPLETED
-from orchestrator.warm_start import PREFIX
 
 ALIKE = ["dataset", "category", "model", "seed", "protocol", "size_px", "batch", "epochs"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
-from orchestrator import search
-from orchestrator.config import Experiment
+from orchestrator.experiment import search
+from orchestrator.experiment.config import Experiment
 from orchestrator.fit import epoch_steps
 from orchestrator.hashes import digest, seed_of
 from orchestrator.results.output import safe_name

@@ -8,11 +8,11 @@ from datasets.catalog import DATASETS
 from datasets.images import Images, load
 from datasets.sample import DataError
 from datasets.split import split
-from orchestrator import plan
-from orchestrator.config import Execution, Experiment
 from orchestrator.errors import InputError, choice
+from orchestrator.experiment import plan
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.plan import Category, Job
 from orchestrator.hashes import digest
-from orchestrator.plan import Category, Job
 from orchestrator.results.output import partition
 
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")

@@ -15,11 +15,11 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from orchestrator.config import Experiment
-from orchestrator.distributions import holds, parameters, unit
 from orchestrator.errors import InputError
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.distributions import holds, parameters, unit
+from orchestrator.experiment.plan import Job
 from orchestrator.hashes import digest
-from orchestrator.plan import Job
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, JobRow
 from search_spaces.catalog import SPACES
