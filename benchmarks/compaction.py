@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.catalog import MODELS
-from orchestrator import leaderboard
+from orchestrator.ranking import leaderboard
 from orchestrator.results.compaction import compact
 from orchestrator.results.output import Output, partition
 from orchestrator.results.rows import TrialRow, arrow_schema

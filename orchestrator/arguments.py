@@ -5,9 +5,9 @@ import typing
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from orchestrator import leaderboard
 from orchestrator.errors import InputError
 from orchestrator.experiment import config
+from orchestrator.ranking import leaderboard
 
 EXAMPLES = {
     "": """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, cost, forecast, interrupts, leaderboard, probe, screens, watch
+from orchestrator import arguments, cost, forecast, interrupts, probe, screens, watch
 from orchestrator.claims import Claims, held_jobs
 from orchestrator.cost import Outlook, Place
 from orchestrator.errors import InputError, RunError, printable
@@ -23,6 +23,7 @@ from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, Job
 from orchestrator.experiment.warm_start import Winner
 from orchestrator.progress import Progress
+from orchestrator.ranking import leaderboard
 from orchestrator.results import compaction
 from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from orchestrator import drawings, leaderboard, paper
+from orchestrator import drawings
 from orchestrator.drawings import Style
 from orchestrator.errors import InputError, choice, printable
+from orchestrator.ranking import leaderboard, paper
 from orchestrator.results.output import Output, safe_name
 from orchestrator.results.rows import COMPLETED, PictureRow
 

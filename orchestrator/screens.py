@@ -17,12 +17,12 @@ from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
 from orchestrator import forecast, terminal
-from orchestrator import leaderboard as ranking
-from orchestrator import paper as published
 from orchestrator.cost import Outlook
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.experiment import preflight
 from orchestrator.experiment.config import Execution, Experiment, flag
+from orchestrator.ranking import leaderboard as ranking
+from orchestrator.ranking import paper as published
 from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.words import count, duration

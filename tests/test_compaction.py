@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator import leaderboard
 from orchestrator.cli import main
 from orchestrator.errors import RunError
+from orchestrator.ranking import leaderboard
 from orchestrator.results import compaction
 from orchestrator.results.compaction import compact, merge_job
 from orchestrator.results.output import Output, partition

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from orchestrator import comparison
 from orchestrator.metrics import image, intervals
+from orchestrator.ranking import comparison
 from orchestrator.results.rows import JobRow, ScoreRow, arrow_schema
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"

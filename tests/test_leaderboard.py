@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from orchestrator import leaderboard, refit
+from orchestrator import refit
 from orchestrator.errors import InputError
+from orchestrator.ranking import leaderboard
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema

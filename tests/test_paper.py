@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from datasets.catalog import DATASETS
-from orchestrator import leaderboard, paper, refit
+from orchestrator import refit
 from orchestrator.experiment.plan import Category
+from orchestrator.ranking import leaderboard, paper
 from orchestrator.results.rows import arrow_schema
 
 LABELS = np.arange(40) % 2

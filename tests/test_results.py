@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import FileSelector
 
-from orchestrator import leaderboard
 from orchestrator.cli import main
 from orchestrator.errors import RunError
+from orchestrator.ranking import leaderboard
 from orchestrator.results.output import Output, partition, safe_name
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json

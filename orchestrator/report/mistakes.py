@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from orchestrator import paper
+from orchestrator.ranking import paper
 from orchestrator.report.found import Found
 from orchestrator.results.output import Output
 from orchestrator.results.rows import EXAMPLE, PictureRow

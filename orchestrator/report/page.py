@@ -20,8 +20,8 @@ import orchestrator.report.search_plots as search_plots
 import orchestrator.report.time_plot as time_plot
 import orchestrator.report.warm_plot as warm_plot
 import orchestrator.report.warm_starts as warm_starts
-from orchestrator import leaderboard
 from orchestrator.errors import printable
+from orchestrator.ranking import leaderboard
 from orchestrator.report.found import PLACE, Found, is_number
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.dataset import Dataset
 
-from orchestrator import comparison
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.experiment.config import PROTOCOLS
+from orchestrator.ranking import comparison
 from orchestrator.results.rows import COMPLETED
 from orchestrator.words import count
 

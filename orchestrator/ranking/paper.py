@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from orchestrator import comparison, leaderboard
+from orchestrator.ranking import comparison, leaderboard
 from orchestrator.results.rows import COMPLETED
 
 MODELS = ("anogan", "ganomaly", "skip_ganomaly", "sa_skip_ganomaly")  # the paper's columns; the last is its own model

@@ -1,0 +1,1 @@
+"""Who leads, and how sure is that? A pure function of rows."""
