@@ -29,13 +29,14 @@ import torch
 
 from datasets.images import load
 from datasets.synthetic import write_files
-from orchestrator import CHECKOUT, trial
+from orchestrator import CHECKOUT
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.results.output import Output
 from orchestrator.results.rows import TrialRow
+from orchestrator.training import trial
 
 SIZE_PX = 32
 SHARES = (1, 2, 3)  # of the images, by category

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from datasets.picture import fit_image, inside
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import fit
-from orchestrator.checkpoint import Checkpoint, Config
 from orchestrator.errors import InputError, RunError
+from orchestrator.training import fit
+from orchestrator.training.checkpoint import Checkpoint, Config
 
 METADATA = "metadata.json"  # beside the program, in its file
 TOLERANCE = 1e-4  # of a score, relative to it

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from datasets.picture import inside
-from orchestrator.checkpoint import Config
+from orchestrator.training.checkpoint import Config
 
 LEAST_PX, MOST_PX = 256, 512  # of a panel's longer side
 LEAST_WIDTH_PX = 400  # of the whole: the words must fit

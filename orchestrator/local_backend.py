@@ -13,15 +13,16 @@ from pathlib import Path
 import torch
 
 from datasets.images import Images
-from orchestrator import probe, refit, trial
+from orchestrator import probe
 from orchestrator.cost import Probed
 from orchestrator.errors import InputError, RunError
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, TrialTask
-from orchestrator.provenance import describe
-from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
+from orchestrator.training import refit, trial
+from orchestrator.training.provenance import describe
+from orchestrator.training.refit import RefitTask, Refitted
 
 WAIT_S = 1.0  # between two looks at what other sweeps do
 

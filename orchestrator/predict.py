@@ -31,11 +31,12 @@ from datasets.dump import Dump, Found, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
-from orchestrator import export, fit, heat_maps
-from orchestrator.checkpoint import Checkpoint, Config
+from orchestrator import export, heat_maps
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
+from orchestrator.training import fit
+from orchestrator.training.checkpoint import Checkpoint, Config
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"

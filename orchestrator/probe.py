@@ -15,11 +15,12 @@ import torch
 
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import cost, fit
+from orchestrator import cost
 from orchestrator.cost import Outlook, Pace, Probed
 from orchestrator.experiment.config import Experiment
-from orchestrator.provenance import describe
-from orchestrator.trial import is_out_of_memory
+from orchestrator.training import fit
+from orchestrator.training.provenance import describe
+from orchestrator.training.trial import is_out_of_memory
 
 TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond
 MODEL_S = 5  # about what a model takes in all

@@ -10,16 +10,16 @@ import logging
 import time
 from collections.abc import Sequence
 
-from orchestrator import refit
 from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
 from orchestrator.experiment import plan, search
 from orchestrator.experiment.plan import Job, TrialTask
-from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results import compaction
 from orchestrator.results.output import RESUME, Output
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
 from orchestrator.time_left import UnderWay
+from orchestrator.training import refit
+from orchestrator.training.refit import RefitTask, Refitted
 
 log = logging.getLogger("defectsweep")
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from orchestrator import checkpoint
-from orchestrator.checkpoint import Checkpoint
 from orchestrator.errors import InputError, choice
 from orchestrator.results.output import Output, safe_name
 from orchestrator.results.rows import COMPLETED, JobRow
 from orchestrator.results.storage import Storage
+from orchestrator.training import checkpoint
+from orchestrator.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from datasets.synthetic import write_files
 from model.catalog import MODELS
-from orchestrator import CHECKOUT, checkpoint
+from orchestrator import CHECKOUT
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.plan import Category, Job
@@ -37,6 +37,7 @@ from orchestrator.results.rows import (
     ScoreRow,
     TrialRow,
 )
+from orchestrator.training import checkpoint
 
 
 @pytest.fixture(scope="session")

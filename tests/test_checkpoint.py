@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from model.catalog import MODELS
-from orchestrator import checkpoint
-from orchestrator.checkpoint import CONFIG, WEIGHTS
 from orchestrator.errors import InputError
 from orchestrator.results.storage import Storage
+from orchestrator.training import checkpoint
+from orchestrator.training.checkpoint import CONFIG, WEIGHTS
 
 
 @pytest.fixture

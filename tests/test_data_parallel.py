@@ -5,7 +5,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from model.catalog import MODELS
-from orchestrator.data_parallel import average_buffers, average_gradients
+from orchestrator.training.data_parallel import average_buffers, average_gradients
 
 DETECTORS = {  # joint steps; two optimisers of unequal pace, and phases; averages of weights beside spectral norms
     "sa_skip_ganomaly": {},

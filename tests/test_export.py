@@ -12,11 +12,12 @@ import torch
 
 from datasets.picture import fit_image
 from model.catalog import MODELS
-from orchestrator import checkpoint, export, fit
-from orchestrator.checkpoint import Checkpoint
+from orchestrator import export
 from orchestrator.errors import InputError, RunError
 from orchestrator.export import Difference
 from orchestrator.results.storage import Storage
+from orchestrator.training import checkpoint, fit
+from orchestrator.training.checkpoint import Checkpoint
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.contract import Detector
 from model.skip_ganomaly import SkipGanomaly
-from orchestrator import fit
+from orchestrator.training import fit
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from orchestrator import heat_maps
-from orchestrator.checkpoint import CONFIG, Config
 from orchestrator.heat_maps import COLOURS, GAP_PX, STRIP_PX, draw, panel
+from orchestrator.training.checkpoint import CONFIG, Config
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from orchestrator import refit
 from orchestrator.errors import InputError
 from orchestrator.ranking import leaderboard
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema
+from orchestrator.training import refit
 
 A, B, C = "sa_skip_ganomaly", "skip_ganomaly", "mean_image"
 

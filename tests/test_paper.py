@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from datasets.catalog import DATASETS
-from orchestrator import refit
 from orchestrator.experiment.plan import Category
 from orchestrator.ranking import leaderboard, paper
 from orchestrator.results.rows import arrow_schema
+from orchestrator.training import refit
 
 LABELS = np.arange(40) % 2
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from datasets.images import Images, load
 from datasets.split import split
 from model.mean_image import HParams, MeanImage
-from orchestrator import fit, pictures
 from orchestrator.results.rows import EXAMPLE, MISTAKE
+from orchestrator.training import fit, kept_pictures
 
 CPU = torch.device("cpu")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -23,7 +23,7 @@ def choose(kinds: str, scores: list[float], threshold: float = 0.5, content: Seq
     """A letter an image: g is good, any other a kind of defect. Content hashes are letters, too."""
     labels = np.array([kind != "g" for kind in kinds], dtype=int)
     defects = ["good" if kind == "g" else kind for kind in kinds]
-    return pictures.choose(labels, defects, content, np.array(scores), threshold)
+    return kept_pictures.choose(labels, defects, content, np.array(scores), threshold)
 
 
 def shown(chosen: dict[int, str], why: str) -> list[int]:
@@ -114,7 +114,7 @@ def made(images, job, detector):
     test = split(images, "holdout", 0).test
     scores, maps = fit.score(detector, torch.from_numpy(images.pixels[test]))
     threshold = float(np.median(scores))
-    return pictures.rows(detector, job, images, test, scores, maps, threshold, CPU), test, scores, maps, threshold
+    return kept_pictures.rows(detector, job, images, test, scores, maps, threshold, CPU), test, scores, maps, threshold
 
 
 def test_rows_name_their_image_its_score_and_the_jobs_threshold(images, job, made):
@@ -159,18 +159,18 @@ def test_only_the_chosen_images_are_reconstructed_and_all_at_once(detector, made
 def test_images_without_masks_have_none(images, job, detector, made):
     _, test, scores, maps, threshold = made
     bare = Images(**{**vars(images), "masks": None})
-    assert all(row.mask is None for row in pictures.rows(detector, job, bare, test, scores, maps, threshold, CPU))
+    assert all(row.mask is None for row in kept_pictures.rows(detector, job, bare, test, scores, maps, threshold, CPU))
 
 
 def test_a_picture_of_one_channel_is_grey():
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
-    np.testing.assert_array_equal(opened(pictures.png(pixels)), pixels[:, :, 0])
+    np.testing.assert_array_equal(opened(kept_pictures.png(pixels)), pixels[:, :, 0])
 
 
 def test_pixels_survive_the_way_to_a_detector_and_back():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
-    np.testing.assert_array_equal(pictures.to_pixels(fit.normalise(pixels)), pixels)
+    np.testing.assert_array_equal(kept_pictures.to_pixels(fit.normalise(pixels)), pixels)
 
 
 def test_maps_that_are_the_same_everywhere_are_black():
-    assert not pictures.grey(np.full((2, 2), 0.7), 0.7, 0.7).any()
+    assert not kept_pictures.grey(np.full((2, 2), 0.7), 0.7, 0.7).any()

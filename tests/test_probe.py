@@ -10,8 +10,8 @@ from orchestrator import probe
 from orchestrator.cli import main
 from orchestrator.cost import Left, Measured, Outlook, Pace, Place
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.fit import SCORE_BATCH
 from orchestrator.local_backend import LocalBackend
+from orchestrator.training.fit import SCORE_BATCH
 
 CPU = torch.device("cpu")
 EXPERIMENT = Experiment(model=("ganomaly", "mean_image"), size_px=32, batch=4)

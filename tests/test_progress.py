@@ -11,10 +11,10 @@ import pytest
 from orchestrator import progress
 from orchestrator.claims import Claims
 from orchestrator.progress import Progress
-from orchestrator.refit import Refitted
 from orchestrator.results.output import Output
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep import Sweep
+from orchestrator.training.refit import Refitted
 
 
 class Terminal(io.StringIO):

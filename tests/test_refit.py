@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from datasets.images import load
-from orchestrator import checkpoint, fit, refit, trial
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.preflight import survey
@@ -16,6 +15,7 @@ from orchestrator.local_backend import finish
 from orchestrator.metrics import image
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
+from orchestrator.training import checkpoint, fit, refit, trial
 
 CPU = torch.device("cpu")
 

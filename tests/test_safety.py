@@ -22,9 +22,10 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator import CHECKOUT, checkpoint
+from orchestrator import CHECKOUT
 from orchestrator.cli import main
 from orchestrator.results.output import Output
+from orchestrator.training import checkpoint
 
 HOSTILE = "a\x1b[31mred\r\n|x"  # colours, overwrites its line, begins another, ends a table's cell
 SHOWN = r"a\x1b[31mred\r\n|x"

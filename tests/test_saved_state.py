@@ -5,9 +5,9 @@ import os
 import pytest
 import torch
 
-from orchestrator import saved_state
 from orchestrator.results.storage import Storage
-from orchestrator.saved_state import SavedState
+from orchestrator.training import saved_state
+from orchestrator.training.saved_state import SavedState
 
 CPU = torch.device("cpu")
 

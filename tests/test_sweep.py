@@ -9,10 +9,10 @@ from orchestrator.claims import Claims
 from orchestrator.errors import InputError
 from orchestrator.experiment import plan
 from orchestrator.experiment.plan import Job
-from orchestrator.refit import Refitted
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import Listener, Sweep
+from orchestrator.training.refit import Refitted
 
 FOREVER = float("inf")
 

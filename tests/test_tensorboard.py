@@ -8,10 +8,10 @@ from tensorboardX.proto.event_pb2 import Event
 
 from orchestrator.claims import Claims
 from orchestrator.errors import InputError
-from orchestrator.refit import Refitted
 from orchestrator.results.output import Output
 from orchestrator.sweep import Sweep
 from orchestrator.tensorboard import TensorBoard
+from orchestrator.training.refit import Refitted
 
 CURVE = [0.5, None, 0.75, 0.625]
 

@@ -11,13 +11,13 @@ from datasets.images import load
 from datasets.split import split
 from model import mean_image
 from model.catalog import MODELS
-from orchestrator import fit, trial
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.results.rows import MEASURED
 from orchestrator.results.storage import Storage
+from orchestrator.training import fit, trial
 
 CPU = torch.device("cpu")
 

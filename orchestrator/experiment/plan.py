@@ -8,10 +8,10 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 
 from orchestrator.experiment import search
 from orchestrator.experiment.config import Experiment
-from orchestrator.fit import epoch_steps
 from orchestrator.hashes import digest, seed_of
 from orchestrator.results.output import safe_name
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.training.fit import epoch_steps
 from search_spaces.catalog import PRESETS, SPACES
 
 FORMAT = 1  # raise when rows of old and new code must not be mixed

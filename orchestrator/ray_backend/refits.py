@@ -16,16 +16,16 @@ import ray.train
 import ray.train.torch
 import torch
 
-from orchestrator import data_parallel, refit
 from orchestrator.errors import RunError
 from orchestrator.experiment.config import Execution
 from orchestrator.experiment.plan import Category, Job
-from orchestrator.provenance import describe
 from orchestrator.ray_backend.cluster import Resources
-from orchestrator.refit import RefitTask, Refitted
 from orchestrator.results.output import Output
 from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep import Sweep
+from orchestrator.training import data_parallel, refit
+from orchestrator.training.provenance import describe
+from orchestrator.training.refit import RefitTask, Refitted
 
 
 class Refits:

@@ -18,7 +18,6 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from orchestrator import trial
 from orchestrator.experiment.config import Execution
 from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
@@ -26,6 +25,7 @@ from orchestrator.ray_backend.refits import Refits
 from orchestrator.results.rows import TrialRow, from_json, to_json
 from orchestrator.results.storage import Storage
 from orchestrator.sweep import Sweep
+from orchestrator.training import trial
 
 REASON_LETTERS = 200
 

@@ -16,16 +16,16 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import checkpoint, fit, pictures
 from orchestrator.experiment import search
 from orchestrator.experiment.plan import Job
 from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
-from orchestrator.provenance import Clock, provenance
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
-from orchestrator.saved_state import SavedState
-from orchestrator.trial import Record, Selection, build, data_facts, selection, training
+from orchestrator.training import checkpoint, fit, kept_pictures
+from orchestrator.training.provenance import Clock, provenance
+from orchestrator.training.saved_state import SavedState
+from orchestrator.training.trial import Record, Selection, build, data_facts, selection, training
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def measure(
     """The figures of a trained detector, its scores and pictures, and the range of its maps: the threshold and the
     range from the validation part, everything else from the test part, looked at here only."""
     val_scores, val_maps = fit.score(detector, data.val)
-    map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - pictures.SATURATED_SHARE))
+    map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE))
     threshold = image.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
     start = Clock(device, 0.0)
@@ -142,7 +142,7 @@ def measure(
         "test_images": len(test),
         "score_images_per_s": len(test) / score_s,
     }
-    shown = pictures.rows(detector, job, images, test, scores, maps, threshold, device)
+    shown = kept_pictures.rows(detector, job, images, test, scores, maps, threshold, device)
     return figures, _score_rows(job, images, test, scores), shown, map_range
 
 

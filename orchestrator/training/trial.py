@@ -22,15 +22,15 @@ from datasets.sample import Split
 from datasets.split import split
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import fit
 from orchestrator.experiment import search
 from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.hashes import seed_of
 from orchestrator.metrics.image import auroc
-from orchestrator.provenance import Clock, describe, provenance
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, TrialRow
 from orchestrator.results.storage import Storage
-from orchestrator.saved_state import SavedState
+from orchestrator.training import fit
+from orchestrator.training.provenance import Clock, describe, provenance
+from orchestrator.training.saved_state import SavedState
 
 
 @dataclass(frozen=True)

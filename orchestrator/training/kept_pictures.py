@@ -15,9 +15,9 @@ from PIL import Image
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator import fit
 from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import EXAMPLE, MISTAKE, PictureRow
+from orchestrator.training import fit
 
 MOST_EXAMPLES = 12
 MISTAKES_OF_A_KIND = 2  # missed defects, and false alarms

@@ -1,0 +1,1 @@
+"""How is one detector trained, kept and measured? It knows no backend."""
