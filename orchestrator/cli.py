@@ -182,12 +182,12 @@ def show_leaderboard(asked) -> int:
 
 def draw_figures(asked) -> int:
     """matplotlib takes a second to import, and no other verb needs it."""
-    from orchestrator import figures
+    from orchestrator.report import paper_figures
 
     output = _open(asked.output, asked)
     folder = asked.to or (output.path("figures") if output.is_local else "figures")
-    wanted = figures.Wanted(tuple(asked.dataset), tuple(asked.category), tuple(asked.model))
-    for line in figures.write(output, Path(folder).expanduser(), wanted):
+    wanted = paper_figures.Wanted(tuple(asked.dataset), tuple(asked.category), tuple(asked.model))
+    for line in paper_figures.write(output, Path(folder).expanduser(), wanted):
         print(line)
     return 0
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from orchestrator import figures
 from orchestrator.errors import InputError
 from orchestrator.experiment.plan import Category
-from orchestrator.figures import Wanted
+from orchestrator.report import paper_figures
+from orchestrator.report.paper_figures import Wanted
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema
 
@@ -43,7 +43,7 @@ def leave(output, make_job, make_job_row, make_picture):
 def draw(output: Output, folder: Path, **wanted) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # such as a layout that does not fit
-        return list(figures.write(output, folder, Wanted(**wanted)))
+        return list(paper_figures.write(output, folder, Wanted(**wanted)))
 
 
 def stems(folder: Path) -> list[str]:

@@ -2,36 +2,36 @@
 
 import pytest
 
-from orchestrator.report import answer
+from orchestrator.report import best_detectors
 
 
 def test_a_lead_whose_interval_leaves_out_0_is_better(ranked_lines):
-    (winner,) = answer.winners(ranked_lines())
+    (winner,) = best_detectors.winners(ranked_lines())
     assert winner.is_told_apart and winner.lead == "better than mean_image (+0.300; +0.100 to +0.400)"
     assert winner.control_auc == 0.6 and winner.warning == ""
 
 
 def test_a_lead_whose_interval_holds_0_is_not_told_apart(ranked_lines):
-    (winner,) = answer.winners(ranked_lines(lead_low=-0.1))
+    (winner,) = best_detectors.winners(ranked_lines(lead_low=-0.1))
     assert not winner.is_told_apart and winner.lead.startswith("not told apart from mean_image")
 
 
 def test_a_detector_within_reach_of_the_control_is_marked(ranked_lines):
-    (winner,) = answer.winners(ranked_lines(test_auc=[0.9, 0.85]))
+    (winner,) = best_detectors.winners(ranked_lines(test_auc=[0.9, 0.85]))
     assert winner.warning == "not clearly better than the mean image"
-    (winner,) = answer.winners(ranked_lines(model=["mean_image", "ganomaly"]))
+    (winner,) = best_detectors.winners(ranked_lines(model=["mean_image", "ganomaly"]))
     assert winner.warning == "no detector beats the mean image"
 
 
 def test_a_ranking_without_a_result_has_no_winner(ranked_lines):
-    assert answer.winners(ranked_lines(test_auc=float("nan"))) == []
+    assert best_detectors.winners(ranked_lines(test_auc=float("nan"))) == []
 
 
 def test_the_mean_over_categories_in_one_sentence(ranked_lines):
-    (said,) = answer.overall(ranked_lines())
+    (said,) = best_detectors.overall(ranked_lines())
     assert said.startswith("ganomaly has the highest mean test AUROC, 0.900 (95 % 0.800 to 0.950), over the only")
 
 
 def test_the_scale_holds_every_interval(ranked_lines):
-    assert answer.scale(answer.winners(ranked_lines(test_auc_low=[0.83, 0.5]))) == pytest.approx(0.8)
-    assert answer.scale([]) <= 0.5
+    assert best_detectors.scale(best_detectors.winners(ranked_lines(test_auc_low=[0.83, 0.5]))) == pytest.approx(0.8)
+    assert best_detectors.scale([]) <= 0.5

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.report import found, mistakes
+from orchestrator.report import mistakes, tables
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MISTAKE
 
@@ -20,7 +20,7 @@ def album(tmp_path, make_job, make_measured, make_picture):
     output.write_job(row)
     output.write_scores(row, scores)
     output.write_pictures(row, pictures)
-    rows = found.read(output)
+    rows = tables.read(output)
     (place,) = rows.jobs.place
     ranked = pd.DataFrame({"place": [place], "model": job.model, "test_auc": 0.7})
     (own,) = mistakes.by_place(output, rows, ranked)[place]

@@ -7,7 +7,7 @@ give the same file.
 from pathlib import Path
 
 from orchestrator.errors import InputError
-from orchestrator.report import found, page
+from orchestrator.report import page, tables
 from orchestrator.results.output import Output
 from orchestrator.results.storage import put_whole
 from orchestrator.words import count
@@ -18,7 +18,7 @@ def write(output: Output, file: Path) -> str:
 
     Raises InputError where the output holds neither a job nor a trial, or the file cannot be written.
     """
-    rows = found.read(output)
+    rows = tables.read(output)
     if rows.jobs.empty and rows.trials.empty:
         raise InputError(
             f"--output {output.root} holds no job and no trial. 'defectsweep run --output {output.root}' makes some."

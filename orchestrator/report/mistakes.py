@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from orchestrator.ranking import paper
-from orchestrator.report.found import Found
+from orchestrator.report.tables import Found
 from orchestrator.results.output import Output
 from orchestrator.results.rows import EXAMPLE, PictureRow
 

@@ -10,19 +10,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-import orchestrator.report.answer as answer
-import orchestrator.report.facts as facts
-import orchestrator.report.look as look
+import orchestrator.report.best_detectors as answer
 import orchestrator.report.mistakes as mistakes
-import orchestrator.report.plots as plots
+import orchestrator.report.plot_style as look
+import orchestrator.report.quality_plots as plots
 import orchestrator.report.schedule as schedule
 import orchestrator.report.search_plots as search_plots
 import orchestrator.report.time_plot as time_plot
 import orchestrator.report.warm_plot as warm_plot
 import orchestrator.report.warm_starts as warm_starts
+import orchestrator.report.what_was_run as facts
 from orchestrator.errors import printable
 from orchestrator.ranking import leaderboard
-from orchestrator.report.found import PLACE, Found, is_number
+from orchestrator.report.tables import PLACE, Found, is_number
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
 

@@ -10,8 +10,8 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.trial import create_trial
 
 from orchestrator.experiment.distributions import holds, parameters, unit
-from orchestrator.report.found import is_number, numbers
-from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
+from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
+from orchestrator.report.tables import is_number, numbers
 from orchestrator.report.warm_starts import best_so_far
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 from search_spaces.catalog import SPACES

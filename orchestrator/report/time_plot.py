@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, axis, figure, text
+from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, axis, figure, text
 from orchestrator.report.schedule import REFIT
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 

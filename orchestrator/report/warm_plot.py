@@ -1,7 +1,7 @@
 """A warm and a cold search -> both, trial by trial."""
 
-from orchestrator.report.found import numbers
-from orchestrator.report.look import DEFECT, GOOD, axis, figure
+from orchestrator.report.plot_style import DEFECT, GOOD, axis, figure
+from orchestrator.report.tables import numbers
 from orchestrator.report.warm_starts import Pair
 
 

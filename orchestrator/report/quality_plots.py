@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from orchestrator.report.found import Found, is_number, numbers
-from orchestrator.report.look import DEFECT, FAINT, GOOD, INK, axis, figure, legend_rows, text
+from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, axis, figure, legend_rows, text
+from orchestrator.report.tables import Found, is_number, numbers
 
 BINS = 30
 LANE_PX, GAP_PX = 13, 16  # of a model in its category, and between categories

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from orchestrator import drawings
-from orchestrator.drawings import Style
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.ranking import leaderboard, paper
+from orchestrator.report import paper_drawings
+from orchestrator.report.paper_drawings import Style
 from orchestrator.results.output import Output, safe_name
 from orchestrator.results.rows import COMPLETED, PictureRow
 
@@ -59,7 +59,7 @@ def write(output: Output, folder: Path, wanted: Wanted) -> Iterator[str]:
         raise InputError(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some."
         )
-    look = drawings.styles(runs.model)
+    look = paper_drawings.styles(runs.model)
     runs = _filtered(runs, wanted)
     scores = output.table("scores").to_pandas()
     for stem, figure in _named(_figures(output, runs, scores, look, wanted)):
@@ -79,7 +79,7 @@ def _figures(
         suffix = f"_{first.protocol}_{first.size_px}px_{settings}" if runs.settings.nunique() > 1 else ""
         published = PUBLISHED if set(own.model) & set(paper.MODELS) and set(own.dataset) & PAPERS_DATASETS else ""
         text = _caption(own, _missing(lines), INTERVALS, published)
-        yield f"figure_8{suffix}", drawings.by_category(lines, look, PUBLISHED_AUROC, text)
+        yield f"figure_8{suffix}", paper_drawings.by_category(lines, look, PUBLISHED_AUROC, text)
         for (dataset, category), its in own.groupby(["dataset", "category"]):
             ranked = list(lines[(lines.dataset == dataset) & (lines.category == category)].model)
             models = wanted.models or tuple(m for m in ranked if m in (ranked[0], paper.MODELS[-1]))
@@ -89,7 +89,7 @@ def _figures(
             yield f"figure_10{suffix}", f"no finished job on {paper.KOLEKTOR_SDD}"
         else:
             text = _caption(kolektor, INTERVALS, PUBLISHED, paper.NOTE_2)
-            yield f"figure_10{suffix}", drawings.by_measure(
+            yield f"figure_10{suffix}", paper_drawings.by_measure(
                 lines[lines.dataset == paper.KOLEKTOR_SDD], look, PUBLISHED_MEASURES, text
             )
 
@@ -111,7 +111,7 @@ def _reconstructions(output: Output, runs: pd.DataFrame, models: tuple[str, ...]
         return f"no pictures in the rows of {', '.join(models)}; a run with --fresh leaves them"
     their = pd.DataFrame(drawn)
     split = their.selection_split.iloc[0]
-    return drawings.reconstructions(
+    return paper_drawings.reconstructions(
         shown,
         f"{their.dataset.iloc[0]} / {their.category.iloc[0]}",
         _caption(
@@ -165,7 +165,7 @@ def _save(figure: Figure, folder: Path, stem: str) -> Iterator[str]:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, metadata in unstamped.items():
             path = folder / f"{stem}.{kind}"
-            drawings.save(figure, path, dpi=DPI, metadata=metadata)
+            paper_drawings.save(figure, path, dpi=DPI, metadata=metadata)
             yield printable(f"wrote {path}")
     except OSError as error:
         raise InputError(f"--to {folder} cannot be written ({error.strerror}). Name a folder that can.") from None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.report.found import Found
+from orchestrator.report.tables import Found
 from orchestrator.results.output import Output
 
 JOB = ["place", "model", "seed", "config_hash"]
