@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, cost, forecast, interrupts, probe, screens, watch
+from orchestrator import arguments, interrupts, screens, watch
 from orchestrator.claims import Claims, held_jobs
-from orchestrator.cost import Outlook, Place
 from orchestrator.errors import InputError, RunError, printable
+from orchestrator.estimate import in_words, outlook, probe
+from orchestrator.estimate.outlook import Outlook, Place
 from orchestrator.experiment import config, plan, preflight, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, Job
@@ -101,7 +102,7 @@ def _search_and_refit(
                 outlook, most_s = _outlook(sweep, experiment, place), probe.SHARE * execution.time_budget_s()
                 outlook = probe.complete(outlook, experiment, backend, progress.say, most_s)
                 left_s = deadline - time.monotonic()
-                for line in forecast.budget(outlook, experiment, execution.output, left_s):
+                for line in in_words.budget(outlook, experiment, execution.output, left_s):
                     progress.say(line)
             sweep.begin(claims, parallel_trials, backend.slots, deadline, backend.refit_start_s)
             sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
@@ -157,8 +158,8 @@ def show_plan(asked) -> int:
 
 def _outlook(sweep: Sweep, experiment: Experiment, place: Place) -> Outlook:
     """By the rows of the output alone, which need not be of this sweep."""
-    known = cost.by_rows(sweep.output.trials(), experiment.model, experiment.size_px, experiment.batch)
-    return Outlook(cost.left(sweep), known, place)
+    known = outlook.by_rows(sweep.output.trials(), experiment.model, experiment.size_px, experiment.batch)
+    return Outlook(outlook.left(sweep), known, place)
 
 
 def show_leaderboard(asked) -> int:

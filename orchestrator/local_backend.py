@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from datasets.images import Images
-from orchestrator import probe
-from orchestrator.cost import Probed
 from orchestrator.errors import InputError, RunError
+from orchestrator.estimate import probe
+from orchestrator.estimate.outlook import Probed
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.results.output import Output

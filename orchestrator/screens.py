@@ -16,9 +16,10 @@ from rich.table import Table
 from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
-from orchestrator import forecast, terminal
-from orchestrator.cost import Outlook
+from orchestrator import terminal
 from orchestrator.errors import InputError, choice, printable
+from orchestrator.estimate import in_words
+from orchestrator.estimate.outlook import Outlook
 from orchestrator.experiment import preflight
 from orchestrator.experiment.config import Execution, Experiment, flag
 from orchestrator.ranking import leaderboard as ranking
@@ -154,10 +155,10 @@ def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> 
 
 def plan(outlook: Outlook, experiment: Experiment, execution: Execution) -> None:
     """Prints the jobs of a run, what is left of each, and what is known of its cost."""
-    names, cells = forecast.table(outlook)
-    _table(names, cells, forecast.NUMBERS)
+    names, cells = in_words.table(outlook)
+    _table(names, cells, in_words.NUMBERS)
     print()
-    for sentence in forecast.sentences(outlook, experiment, execution.output):
+    for sentence in in_words.sentences(outlook, experiment, execution.output):
         print(printable(sentence))
     gpus = "a GPU where there are any" if execution.gpus_per_trial is None else f"{execution.gpus_per_trial:g} GPU"
     print(

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from orchestrator import time_left
+from orchestrator.estimate import time_left
+from orchestrator.estimate.time_left import JobState, UnderWay
 from orchestrator.experiment import search
 from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep import Sweep
-from orchestrator.time_left import JobState, UnderWay
 
 Place = tuple[str, str]  # dataset and category
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
+from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
 from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.results import compaction
 from orchestrator.results.output import RESUME, Output
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
-from orchestrator.time_left import UnderWay
 from orchestrator.training import refit
 from orchestrator.training.refit import RefitTask, Refitted
 

@@ -5,8 +5,8 @@ import dataclasses
 
 import pytest
 
-from orchestrator import forecast
-from orchestrator.cost import Left, Measured, Outlook, Pace, Place
+from orchestrator.estimate import in_words
+from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.plan import Category
 
@@ -39,14 +39,14 @@ def outlook(lefts, *known: Measured, slots: int = 1) -> Outlook:
 
 
 def say(lefts, *known: Measured, slots: int = 1) -> list[str]:
-    return forecast.sentences(outlook(lefts, *known, slots=slots), EXPERIMENT, "results")
+    return in_words.sentences(outlook(lefts, *known, slots=slots), EXPERIMENT, "results")
 
 
 # -- the table
 
 
 def test_few_jobs_are_a_line_each_without_what_is_the_same_in_all(lefts):
-    names, cells = forecast.table(outlook(lefts("bottle", "cable"), rows(skip_ganomaly=PACE)))
+    names, cells = in_words.table(outlook(lefts("bottle", "cable"), rows(skip_ganomaly=PACE)))
     assert names == ["category", "model", "trials", "steps each", "a step", "at most"]
     assert cells == [
         ["bottle", A, "2", "10", "100 ms", "11 s"],
@@ -55,28 +55,28 @@ def test_few_jobs_are_a_line_each_without_what_is_the_same_in_all(lefts):
 
 
 def test_seeds_are_told_where_there_are_several(lefts):
-    names, cells = forecast.table(outlook([*lefts("bottle"), *lefts("bottle", seed=(5,))]))
+    names, cells = in_words.table(outlook([*lefts("bottle"), *lefts("bottle", seed=(5,))]))
     assert [line[names.index("seed")] for line in cells] == ["0", "5"]
 
 
 def test_the_dataset_is_told_where_a_name_is_not_enough(lefts, make_job):
     same = Category("folder", "bottle", "/parts", images=40, train_images=20, fingerprint="e" * 64)
-    names, cells = forecast.table(outlook([*lefts("bottle"), Left(make_job(same), 2, 1)]))
+    names, cells = in_words.table(outlook([*lefts("bottle"), Left(make_job(same), 2, 1)]))
     assert names[:2] == ["dataset", "category"]
     assert [line[:2] for line in cells] == [["mvtec_ad", "bottle"], ["folder", "bottle"]]
     other = dataclasses.replace(same, name="bracket")
-    assert "dataset" not in forecast.table(outlook([*lefts("bottle"), Left(make_job(other), 2, 1)]))[0]
+    assert "dataset" not in in_words.table(outlook([*lefts("bottle"), Left(make_job(other), 2, 1)]))[0]
 
 
 def test_a_finished_job_is_called_so(lefts, make_job):
-    names, cells = forecast.table(outlook([*lefts("bottle"), Left(make_job("cable"), trials=0, refits=0)]))
+    names, cells = in_words.table(outlook([*lefts("bottle"), Left(make_job("cable"), trials=0, refits=0)]))
     assert [line[names.index("trials")] for line in cells] == ["2", "finished"]
 
 
 def test_many_jobs_are_a_line_a_model(lefts):
     few = lefts("toothbrush", model=B, steps_per_epoch=None, batch=100)  # 209 images: 3 steps
     many = [left for model in (A, B) for left in lefts(*map(str, range(15)), model=model)]
-    names, cells = forecast.table(outlook([*many, *few], rows(skip_ganomaly=PACE)))
+    names, cells = in_words.table(outlook([*many, *few], rows(skip_ganomaly=PACE)))
     assert names == ["model", "categories", "jobs", "trials", "steps each", "a step", "at most"]
     assert cells == [
         [A, "15", "15", "30", "10", "100 ms", "2 min 49 s"],
@@ -86,7 +86,7 @@ def test_many_jobs_are_a_line_a_model(lefts):
 
 def test_the_memory_of_a_gpu_is_a_column_where_it_is_known(lefts):
     known = rows(skip_ganomaly=dataclasses.replace(PACE, memory_bytes=3 * 2**30))
-    names, cells = forecast.table(outlook([*lefts("bottle"), *lefts("bottle", model=B)], known))
+    names, cells = in_words.table(outlook([*lefts("bottle"), *lefts("bottle", model=B)], known))
     assert names[-1] == "memory" and [line[-1] for line in cells] == ["3.0 GiB", "-"]
 
 
@@ -151,7 +151,7 @@ def test_a_model_that_could_not_be_probed_is_one_line(lefts):
 
 
 def bought(lefts, *known: Measured, left_s: float, slots: int = 1) -> list[str]:
-    return forecast.budget(outlook(lefts, *known, slots=slots), EXPERIMENT, "results", left_s)
+    return in_words.budget(outlook(lefts, *known, slots=slots), EXPERIMENT, "results", left_s)
 
 
 SOURCE = "by 7 trial rows of results at 64 px on NVIDIA H100, validation included"

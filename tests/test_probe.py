@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from model.catalog import MODELS
-from orchestrator import probe
 from orchestrator.cli import main
-from orchestrator.cost import Left, Measured, Outlook, Pace, Place
+from orchestrator.estimate import probe
+from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.local_backend import LocalBackend
 from orchestrator.training.fit import SCORE_BATCH

@@ -10,8 +10,8 @@ import ray
 import torch
 
 from datasets.images import Images
-from orchestrator import probe
-from orchestrator.cost import Probed
+from orchestrator.estimate import probe
+from orchestrator.estimate.outlook import Probed
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category
 from orchestrator.ray_backend import cluster

@@ -4,8 +4,8 @@ sentences on what it takes and by what that is known. Pure text, which the calle
 from collections.abc import Sequence
 from itertools import groupby
 
-from orchestrator import probe
-from orchestrator.cost import Left, Measured, Outlook, Pace
+from orchestrator.estimate import probe
+from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace
 from orchestrator.experiment.config import Experiment
 from orchestrator.words import count, duration
 

@@ -15,8 +15,7 @@ import torch
 
 from model.catalog import MODELS
 from model.contract import Detector
-from orchestrator import cost
-from orchestrator.cost import Outlook, Pace, Probed
+from orchestrator.estimate.outlook import Outlook, Pace, Probed
 from orchestrator.experiment.config import Experiment
 from orchestrator.training import fit
 from orchestrator.training.provenance import describe
@@ -39,7 +38,7 @@ def complete(
     if not models or MODEL_S * len(models) >= most_s:
         return outlook
     say(f"measuring by a few steps each: {', '.join(models)}")
-    probed = cost.by_probes({model: backend.probe(experiment, model) for model in models})
+    probed = outlook.by_probes({model: backend.probe(experiment, model) for model in models})
     return dataclasses.replace(outlook, known=[*outlook.known, probed])
 
 
