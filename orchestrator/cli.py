@@ -205,12 +205,12 @@ def write_report(asked) -> int:
 
 def predict(asked) -> int:
     """matplotlib takes a second to import, and few verbs need it."""
-    from orchestrator import predict, winner
+    from orchestrator.deploy import choose, predict
 
     if asked.checkpoint and (asked.dataset or asked.category or asked.model):
         raise InputError("--checkpoint names one detector: leave --dataset, --category and --model out.")
-    wanted = winner.Wanted(asked.dataset, asked.category, asked.model)
-    found = winner.given(asked.checkpoint) if asked.checkpoint else winner.best(_open(asked.output, asked), wanted)
+    wanted = choose.Wanted(asked.dataset, asked.category, asked.model)
+    found = choose.given(asked.checkpoint) if asked.checkpoint else choose.best(_open(asked.output, asked), wanted)
     return predict.run(found, asked.images, Path(asked.to).expanduser(), asked.heat_maps, asked.export)
 
 

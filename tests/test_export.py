@@ -12,9 +12,9 @@ import torch
 
 from datasets.picture import fit_image
 from model.catalog import MODELS
-from orchestrator import export
+from orchestrator.deploy import export
+from orchestrator.deploy.export import Difference
 from orchestrator.errors import InputError, RunError
-from orchestrator.export import Difference
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, fit
 from orchestrator.training.checkpoint import Checkpoint

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator import heat_maps
-from orchestrator.heat_maps import COLOURS, GAP_PX, STRIP_PX, draw, panel
+from orchestrator.deploy import heat_maps
+from orchestrator.deploy.heat_maps import COLOURS, GAP_PX, STRIP_PX, draw, panel
 from orchestrator.training.checkpoint import CONFIG, Config
 
 

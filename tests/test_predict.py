@@ -12,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator import cli, predict, winner
+from orchestrator import cli
+from orchestrator.deploy import choose, predict
+from orchestrator.deploy.choose import Wanted
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
-from orchestrator.winner import Wanted
 
 MODELS = ("mean_image", "ganomaly", "sa_skip_ganomaly")
 
@@ -249,7 +250,7 @@ def test_a_place_without_pictures_and_a_folder_that_cannot_be_written_are_said(j
 
 def test_the_detector_is_proved_before_anything_is_written(judge, trained, tmp_path):
     picture("a/1.png")
-    found = winner.best(Output(str(trained)), Wanted(model="ganomaly"))
+    found = choose.best(Output(str(trained)), Wanted(model="ganomaly"))
     with pytest.raises(InputError, match="weights.pt is not of the detector"):
         predict.run(dataclasses.replace(found, weights={}), ["a"], tmp_path / "predictions", "all", None)
     assert not Path("predictions").exists()

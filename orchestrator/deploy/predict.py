@@ -31,7 +31,7 @@ from datasets.dump import Dump, Found, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
-from orchestrator import export, heat_maps
+from orchestrator.deploy import export, heat_maps
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
