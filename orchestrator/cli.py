@@ -15,7 +15,6 @@ from pathlib import Path
 
 from datasets.synthetic import write_files
 from orchestrator import arguments, interrupts, screens, watch
-from orchestrator.claims import Claims, held_jobs
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.estimate import in_words, outlook, probe
 from orchestrator.estimate.outlook import Outlook, Place
@@ -27,7 +26,8 @@ from orchestrator.progress import Progress
 from orchestrator.ranking import leaderboard
 from orchestrator.results import compaction
 from orchestrator.results.output import Output
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.claims import Claims, held_jobs
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.terminal import reader_may_leave
 
 
@@ -112,7 +112,7 @@ def _search_and_refit(
 
 def _tensorboard(folder: str, sweep: Sweep):
     """tensorboardX takes its time to import, and few ask for it."""
-    from orchestrator.tensorboard import TensorBoard
+    from orchestrator.sweep.tensorboard import TensorBoard
 
     return TensorBoard(folder, sweep)
 

@@ -19,7 +19,7 @@ from orchestrator.estimate.outlook import Probed
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.results.output import Output
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import refit, trial
 from orchestrator.training.provenance import describe
 from orchestrator.training.refit import RefitTask, Refitted

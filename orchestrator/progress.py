@@ -17,7 +17,7 @@ from orchestrator.errors import printable
 from orchestrator.experiment.plan import TrialTask
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
-from orchestrator.sweep import Listener, Sweep
+from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
 from orchestrator.words import count, duration
 

@@ -25,7 +25,7 @@ from orchestrator.experiment.config import Execution, Experiment, flag
 from orchestrator.ranking import leaderboard as ranking
 from orchestrator.ranking import paper as published
 from orchestrator.results.output import Output
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.words import count, duration
 from search_spaces.catalog import PRESETS, SPACES
 

@@ -11,7 +11,7 @@ from orchestrator.estimate.time_left import JobState, UnderWay
 from orchestrator.experiment import search
 from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 
 Place = tuple[str, str]  # dataset and category
 

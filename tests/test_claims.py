@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from orchestrator import claims
-from orchestrator.claims import BEAT_S, LEASE_S, Claims, held_jobs
 from orchestrator.results.storage import Storage
+from orchestrator.sweep import claims
+from orchestrator.sweep.claims import BEAT_S, LEASE_S, Claims, held_jobs
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_clock_that_is_behind_takes_no_job_from_whoever_has_it(storage):
 def test_a_killed_process_of_this_machine_is_known_at_once(storage):
     code = f"""
 import os, signal
-from orchestrator.claims import Claims
+from orchestrator.sweep.claims import Claims
 from orchestrator.results.storage import Storage
 assert Claims(Storage({storage.root!r})).take("a")
 print("claimed", flush=True)

@@ -11,7 +11,7 @@ from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place, 
 from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
 TIMES = {  # of 2 epochs: 4 s of training at 100 images a second, 3 s a validation of 30 images

@@ -7,7 +7,6 @@ import torch
 
 from datasets.images import load
 from model.catalog import MODELS
-from orchestrator.claims import Claims
 from orchestrator.errors import RunError
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
@@ -15,7 +14,8 @@ from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import LocalBackend
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED
-from orchestrator.sweep import Listener, Sweep
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Listener, Sweep
 
 
 @pytest.fixture(scope="module")

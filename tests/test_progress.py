@@ -9,11 +9,11 @@ import threading
 import pytest
 
 from orchestrator import progress
-from orchestrator.claims import Claims
 from orchestrator.progress import Progress
 from orchestrator.results.output import Output
 from orchestrator.snapshot import BestLine, JobLine, Snapshot
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.training.refit import Refitted
 
 

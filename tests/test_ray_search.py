@@ -2,14 +2,14 @@
 
 import pytest
 
-from orchestrator.claims import Claims
 from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
 from orchestrator.results.rows import to_json
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Sweep
 
 REPORT = """Failure # 1 (occurred at 2026-11-24_21-26-29)
 The actor died unexpectedly before finishing this task.

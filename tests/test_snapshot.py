@@ -5,11 +5,11 @@ import time
 import pytest
 
 from orchestrator import snapshot
-from orchestrator.claims import Claims
 from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
 from orchestrator.snapshot import BestLine, JobLine
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Sweep
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from orchestrator import sweep as sweep_module
-from orchestrator.claims import Claims
 from orchestrator.errors import InputError
 from orchestrator.experiment import plan
 from orchestrator.experiment.plan import Job
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
-from orchestrator.sweep import Listener, Sweep
+from orchestrator.sweep import sweep as sweep_module
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.training.refit import Refitted
 
 FOREVER = float("inf")

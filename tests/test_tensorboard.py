@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from orchestrator.claims import Claims
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
-from orchestrator.sweep import Sweep
-from orchestrator.tensorboard import TensorBoard
+from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.sweep import Sweep
+from orchestrator.sweep.tensorboard import TensorBoard
 from orchestrator.training.refit import Refitted
 
 CURVE = [0.5, None, 0.75, 0.625]

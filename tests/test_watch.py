@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from orchestrator import watch
-from orchestrator.claims import Claims
 from orchestrator.cli import main
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
+from orchestrator.sweep.claims import Claims
 from orchestrator.watch import JobUnderWay, Ranking, View, Watch, shown
 
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)

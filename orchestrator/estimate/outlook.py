@@ -14,7 +14,7 @@ from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.plan import Job
 from orchestrator.results.rows import TrialRow
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 
 
 @dataclass(frozen=True)

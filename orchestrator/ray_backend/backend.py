@@ -18,7 +18,7 @@ from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.search import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 
 WAIT_S = 0.5
 REFIT_START_S = 20.0  # until Ray Train's processes are there, on two cores

@@ -22,7 +22,7 @@ from orchestrator.experiment.plan import Category, Job
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.results.output import Output
 from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
 from orchestrator.training.provenance import describe
 from orchestrator.training.refit import RefitTask, Refitted

@@ -24,7 +24,7 @@ from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.results.rows import TrialRow, from_json, to_json
 from orchestrator.results.storage import Storage
-from orchestrator.sweep import Sweep
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
 
 REASON_LETTERS = 200

@@ -23,7 +23,7 @@ from orchestrator.experiment.plan import TrialTask
 from orchestrator.results.output import safe_name
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.results.storage import reason
-from orchestrator.sweep import Listener, Sweep
+from orchestrator.sweep.sweep import Listener, Sweep
 
 VAL, BEST_VAL = "val/auroc", "val/best_auroc"
 MEASURES = "accuracy precision recall f1 average_precision pixel_auroc au_pro".split()

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Sequence
 
-from orchestrator.claims import BEAT_S, Claims
 from orchestrator.errors import InputError
 from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
@@ -18,6 +17,7 @@ from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.results import compaction
 from orchestrator.results.output import RESUME, Output
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
+from orchestrator.sweep.claims import BEAT_S, Claims
 from orchestrator.training import refit
 from orchestrator.training.refit import RefitTask, Refitted
 

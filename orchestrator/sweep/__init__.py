@@ -1,0 +1,1 @@
+"""What runs next, who runs it, and what follows from a row?"""
