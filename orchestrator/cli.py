@@ -14,7 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, interrupts, screens, watch
+from orchestrator import arguments, interrupts, screens
+from orchestrator.display import watch
+from orchestrator.display.progress import Progress
+from orchestrator.display.terminal import reader_may_leave
 from orchestrator.errors import InputError, RunError, printable
 from orchestrator.estimate import in_words, outlook, probe
 from orchestrator.estimate.outlook import Outlook, Place
@@ -22,13 +25,11 @@ from orchestrator.experiment import config, plan, preflight, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, Job
 from orchestrator.experiment.warm_start import Winner
-from orchestrator.progress import Progress
 from orchestrator.ranking import leaderboard
 from orchestrator.results import compaction
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims, held_jobs
 from orchestrator.sweep.sweep import Sweep
-from orchestrator.terminal import reader_may_leave
 
 
 def main(argv: list[str] | None = None) -> int:

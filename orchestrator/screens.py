@@ -16,7 +16,7 @@ from rich.table import Table
 from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
-from orchestrator import terminal
+from orchestrator.display import terminal
 from orchestrator.errors import InputError, choice, printable
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import Outlook

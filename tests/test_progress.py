@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from orchestrator import progress
-from orchestrator.progress import Progress
+from orchestrator.display import progress
+from orchestrator.display.progress import Progress
+from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.results.output import Output
-from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training.refit import Refitted

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from orchestrator import snapshot
+from orchestrator.display import snapshot
+from orchestrator.display.snapshot import BestLine, JobLine
 from orchestrator.experiment.plan import Category
 from orchestrator.results.output import Output
-from orchestrator.snapshot import BestLine, JobLine
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.sweep import Sweep
 

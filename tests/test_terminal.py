@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from orchestrator import terminal
-from orchestrator.terminal import Outlived, cut, is_plain, reader_may_leave, stacked, table, wrapped
+from orchestrator.display import terminal
+from orchestrator.display.terminal import Outlived, cut, is_plain, reader_may_leave, stacked, table, wrapped
 
 NAMES = ["category", "model", "f1"]
 ROWS = [["bottle", "sa_skip_ganomaly", "0.9"], ["kolektor_sdd", "ganomaly", "0.75"]]

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from orchestrator import watch
 from orchestrator.cli import main
+from orchestrator.display import watch
+from orchestrator.display.watch import JobUnderWay, Ranking, View, Watch, shown
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
-from orchestrator.watch import JobUnderWay, Ranking, View, Watch, shown
 
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 

@@ -18,13 +18,13 @@ from rich.live import Live
 from rich.text import Text
 
 from model.catalog import MODELS
+from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import leaderboard as ranking
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.screens import DISPENSABLE, VIEWS
 from orchestrator.sweep.claims import FOLDER, held_jobs
-from orchestrator.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.words import duration
 
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")

@@ -12,13 +12,13 @@ from typing import TextIO
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator import snapshot
+from orchestrator.display import snapshot
+from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
+from orchestrator.display.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import printable
 from orchestrator.experiment.plan import TrialTask
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
-from orchestrator.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.sweep.sweep import Listener, Sweep
-from orchestrator.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
 from orchestrator.words import count, duration
 
 LOOK_S = 1.0  # between two snapshots upon epochs
