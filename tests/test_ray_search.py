@@ -5,7 +5,7 @@ import pytest
 from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.ray_backend.search import RowSearcher, Searcher, cause_of_death
+from orchestrator.ray_backend.trials import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
 from orchestrator.results.rows import to_json
 from orchestrator.sweep.claims import Claims

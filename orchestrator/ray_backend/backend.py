@@ -16,7 +16,7 @@ from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.ray_backend.search import REASON_LETTERS, run_trials
+from orchestrator.ray_backend.trials import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep.sweep import Sweep
 
