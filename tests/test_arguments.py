@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from orchestrator import arguments
+from orchestrator.cli import arguments
 from orchestrator.errors import InputError
 from orchestrator.experiment import config
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from datasets.synthetic import write_files
-from orchestrator.cli import main
+from orchestrator.cli.verbs import main
 from orchestrator.results.output import Output
 
 SMALL = ["--backend", "local", "--model", "mean_image", "--size-px", "32", "--trials", "1", "--epochs", "1"]

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from model.catalog import MODELS
-from orchestrator import CHECKOUT, arguments
+from orchestrator import CHECKOUT
+from orchestrator.cli import arguments
 from orchestrator.experiment import config
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from orchestrator import interrupts
+from orchestrator.cli import interrupts
 from orchestrator.results.output import Output
 
 LONG = "--backend local --model mean_image --model skip_ganomaly --category fabric --size-px 32 --trials 9 --epochs 8"
@@ -53,7 +53,7 @@ def test_twice_ends_at_once(start, tmp_path):
 def test_the_second_waits_for_nothing():
     code = """
 import os, signal
-from orchestrator import interrupts
+from orchestrator.cli import interrupts
 interrupts.GRACE_S = 3600
 with interrupts.handled("to go on: again"):
     try:
@@ -70,7 +70,7 @@ def test_an_end_that_takes_too_long_is_cut_short():
     """As when Ray does not let go: after the grace the process ends whatever it is doing."""
     code = """
 import os, signal, time
-from orchestrator import interrupts
+from orchestrator.cli import interrupts
 interrupts.GRACE_S = 0.2
 with interrupts.handled("to go on: again"):
     try:

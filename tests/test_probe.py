@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.catalog import MODELS
-from orchestrator.cli import main
+from orchestrator.cli.verbs import main
 from orchestrator.estimate import probe
 from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place
 from orchestrator.experiment.config import Execution, Experiment

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import FileSelector
 
-from orchestrator.cli import main
+from orchestrator.cli.verbs import main
 from orchestrator.errors import RunError
 from orchestrator.ranking import leaderboard
 from orchestrator.results.output import Output, partition, safe_name

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from orchestrator import screens
+from orchestrator.cli import screens
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from orchestrator.cli import main
+from orchestrator.cli.verbs import main
 from orchestrator.display import watch
 from orchestrator.display.watch import JobUnderWay, Ranking, View, Watch, shown
 from orchestrator.errors import InputError

@@ -18,12 +18,12 @@ from rich.live import Live
 from rich.text import Text
 
 from model.catalog import MODELS
+from orchestrator.cli.screens import DISPENSABLE, VIEWS
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import leaderboard as ranking
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
-from orchestrator.screens import DISPENSABLE, VIEWS
 from orchestrator.sweep.claims import FOLDER, held_jobs
 from orchestrator.words import duration
 

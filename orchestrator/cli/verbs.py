@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets.synthetic import write_files
-from orchestrator import arguments, interrupts, screens
+from orchestrator.cli import arguments, interrupts, screens
 from orchestrator.display import watch
 from orchestrator.display.progress import Progress
 from orchestrator.display.terminal import reader_may_leave
