@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from orchestrator.report import paper_drawings
+from orchestrator.report import paper_drawings as drawings
 from orchestrator.results.rows import MISTAKE
 
 
@@ -19,14 +19,14 @@ def line(model: str, auc: float, category: str = "bottle", dataset: str = "mvtec
 
 def by_category(*lines: dict, published: dict | None = None) -> Figure:
     table = pd.DataFrame(lines)
-    return paper_drawings.by_category(table, paper_drawings.styles(table.model), published or {}, "caption")
+    return drawings.by_category(table, drawings.styles(table.model), published or {}, "caption")
 
 
 def points(figure: Figure, panel: int = 0) -> dict[str, list[list[float]]]:
     """Colour -> the heights of each of its lines."""
     found: dict[str, list[list[float]]] = {}
     for drawn in figure.axes[panel].lines:
-        if drawn.get_marker() in {style.marker for style in paper_drawings.styles([]).values()}:
+        if drawn.get_marker() in {style.marker for style in drawings.styles([]).values()}:
             found.setdefault(drawn.get_color(), []).append([round(float(y), 6) for y in drawn.get_ydata()])
     return found
 
@@ -35,19 +35,19 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
-ANOGAN, MEAN_IMAGE = (paper_drawings.KNOWN[name].colour for name in ("anogan", "mean_image"))
+ANOGAN, MEAN_IMAGE = (drawings.KNOWN[name].colour for name in ("anogan", "mean_image"))
 
 
 # -- how a model looks
 
 
 def test_every_model_has_a_look_of_its_own():
-    look = paper_drawings.styles([*paper_drawings.KNOWN, "a", "b", "c", "d", "e"])
+    look = drawings.styles([*drawings.KNOWN, "a", "b", "c", "d", "e"])
     assert len(set(look.values())) == len(look)
 
 
 def test_a_models_look_does_not_depend_on_which_known_models_are_beside_it():
-    assert paper_drawings.styles(["anogan"])["anogan"] == paper_drawings.styles([*paper_drawings.KNOWN, "own"])["anogan"]
+    assert drawings.styles(["anogan"])["anogan"] == drawings.styles([*drawings.KNOWN, "own"])["anogan"]
 
 
 # -- figure 8
@@ -126,7 +126,7 @@ def test_four_measures_by_model_with_the_published_bars_beside():
         ]
     )
     published = {"anogan": {"test_auc": 0.59, "precision": 0.55, "recall": 0.50, "f1": 0.52}}
-    figure = paper_drawings.by_measure(lines, paper_drawings.styles(lines.model), published, "caption")
+    figure = drawings.by_measure(lines, drawings.styles(lines.model), published, "caption")
     assert [axes.get_title() for axes in figure.axes] == ["AUROC", "precision", "recall", "F1"]
     assert [bars(figure, i) for i in range(4)] == [
         [0.5, 0.6, 0.59],
@@ -152,7 +152,7 @@ def pictures(figure: Figure) -> int:
 
 def test_a_row_an_image_and_three_columns_a_model(job, make_picture):
     good, crack = make_picture(job), make_picture(job, "b", "crack", score=0.9)
-    figure = paper_drawings.reconstructions({"one": [good, crack], "two": [good, crack]}, "title", "caption")
+    figure = drawings.reconstructions({"one": [good, crack], "two": [good, crack]}, "title", "caption")
     assert len(figure.axes) == 2 * (1 + 3 * 2) and pictures(figure) == 2 * (1 + 2 * 2)
     assert {"one", "two", "title", "caption", "good", "crack"} <= set(texts(figure))
 
@@ -170,15 +170,15 @@ def test_a_row_an_image_and_three_columns_a_model(job, make_picture):
     ],
 )
 def test_a_verdict_is_told_by_words_and_by_colour(job, make_picture, defect, score, words):
-    figure = paper_drawings.reconstructions({"one": [make_picture(job, defect=defect, score=score)]}, "title", "caption")
+    figure = drawings.reconstructions({"one": [make_picture(job, defect=defect, score=score)]}, "title", "caption")
     (verdict,) = [text for axes in figure.axes for text in axes.texts if "\n" in text.get_text()]
     assert tuple(verdict.get_text().splitlines()) == words
-    assert verdict.get_color() == (paper_drawings.RIGHT if words[2] == "right" else paper_drawings.WRONG)
+    assert verdict.get_color() == (drawings.RIGHT if words[2] == "right" else drawings.WRONG)
 
 
 def test_examples_come_first_and_a_mistake_that_another_model_did_not_keep_is_said(job, make_picture):
     mistake = make_picture(job, "m", "crack", why=MISTAKE)
-    figure = paper_drawings.reconstructions({"one": [mistake, make_picture(job)], "two": [make_picture(job)]}, "t", "c")
+    figure = drawings.reconstructions({"one": [mistake, make_picture(job)], "two": [make_picture(job)]}, "t", "c")
     labels = [text for text in texts(figure) if text in ("good", "crack\n(mistake)")]
     assert labels == ["good", "crack\n(mistake)"]
     assert texts(figure).count("not kept") == 1
@@ -186,12 +186,12 @@ def test_examples_come_first_and_a_mistake_that_another_model_did_not_keep_is_sa
 
 def test_ground_truth_has_a_column_where_any_is_known(job, make_picture):
     known = make_picture(job, "b", "crack", mask=make_picture(job).image)
-    assert "ground truth" not in texts(paper_drawings.reconstructions({"one": [make_picture(job)]}, "t", "c"))
-    assert "ground truth" in texts(paper_drawings.reconstructions({"one": [make_picture(job), known]}, "t", "c"))
+    assert "ground truth" not in texts(drawings.reconstructions({"one": [make_picture(job)]}, "t", "c"))
+    assert "ground truth" in texts(drawings.reconstructions({"one": [make_picture(job), known]}, "t", "c"))
 
 
 def test_the_names_in_figure_9_only_show(job, make_picture):
-    figure = paper_drawings.reconstructions({"m\x1b": [make_picture(job, defect="de\nf")]}, "t\x1b", "c\x1b\nd")
+    figure = drawings.reconstructions({"m\x1b": [make_picture(job, defect="de\nf")]}, "t\x1b", "c\x1b\nd")
     assert {r"m\x1b", r"de\nf", r"t\x1b", "c\\x1b\nd"} <= set(texts(figure))
 
 
@@ -203,5 +203,5 @@ def bitmap() -> bytes:
 
 @pytest.mark.parametrize("content", [b"", b"no picture", bitmap()])
 def test_bytes_that_are_no_png_are_said_to_be_none(job, make_picture, content):
-    figure = paper_drawings.reconstructions({"one": [make_picture(job, image=content)]}, "title", "caption")
+    figure = drawings.reconstructions({"one": [make_picture(job, image=content)]}, "title", "caption")
     assert texts(figure).count("no PNG") == 1 and pictures(figure) == 2
