@@ -3,7 +3,7 @@
 Method. Trial rows as a sweep leaves them are made up, for jobs of 100 trials with a curve of 20 epochs: 16 categories,
 the detectors, and as many seeds as it takes. They are written into a temporary folder, as one file a job (as after each
 job's end) or as one file a trial (as while its search runs), and a query that groups all rows is run through
-`Output` and `leaderboard.query`: listing, reading and result, in this process. Then `compact` is timed, then the same
+`Output` and `sql.query`: listing, reading and result, in this process. Then `compact` is timed, then the same
 query five times, whose median counts. All files are in the system's cache. The last column is the whole command with
 the same query, in a new process.
 
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.catalog import MODELS
-from orchestrator.ranking import leaderboard
+from orchestrator.ranking import sql
 from orchestrator.results.compaction import compact
 from orchestrator.results.output import Output, partition
 from orchestrator.results.rows import TrialRow, arrow_schema
@@ -65,7 +65,7 @@ def measured(folder: str, rows: int, a_file: int) -> list[str]:
 
 
 def query(folder: str, rows: int) -> None:
-    assert leaderboard.query(SQL, Output(folder).sources).trials.sum() == rows
+    assert sql.query(SQL, Output(folder).sources).trials.sum() == rows
 
 
 def write_job(folder: Path, number: int, a_file: int) -> None:

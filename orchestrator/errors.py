@@ -1,6 +1,11 @@
-"""The exceptions that a user is meant to read, and how any text becomes fit to be read."""
+"""The exceptions that a user is meant to read, and any other in one line."""
 
+import traceback
+from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+from orchestrator.words import one_line
 
 
 class InputError(Exception):
@@ -16,12 +21,18 @@ def choice(kind: str, found: str, known: list[str] | tuple[str, ...]) -> str:
     """Returns `found` if it is one of `known`; raises InputError that names the nearest, and all that there are."""
     if found in known:
         return found
-    near = get_close_matches(found, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(found, known)
+    hint = f" Did you mean {near!r}?" if near else ""
     raise InputError(f"{kind} {found!r} does not exist.{hint} There are: {', '.join(known)}.")
 
 
-def printable(text: str) -> str:
-    """`text` as one line that only shows: what is no visible character (line ends, terminal commands, marks that turn
-    the direction of writing) as Python's repr would escape it. Names come from files and rows of anybody's making."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+def nearest(found: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like another one, if any is."""
+    return next(iter(get_close_matches(found, known, n=1)), None)
+
+
+def describe(exception: BaseException) -> str:
+    """One line: what, and where in the code."""
+    frames = traceback.extract_tb(exception.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(exception).__name__}: {one_line(exception)}{where}"

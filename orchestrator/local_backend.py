@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from datasets.images import Images
-from orchestrator.errors import InputError, RunError
+from orchestrator.errors import InputError, RunError, describe
 from orchestrator.estimate import probe
 from orchestrator.estimate.outlook import Probed
 from orchestrator.experiment.config import Execution, Experiment
@@ -21,7 +21,6 @@ from orchestrator.experiment.plan import Category, TrialTask
 from orchestrator.results.output import Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import refit, trial
-from orchestrator.training.provenance import describe
 from orchestrator.training.refit import RefitTask, Refitted
 
 WAIT_S = 1.0  # between two looks at what other sweeps do

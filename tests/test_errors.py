@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.errors import InputError, choice, printable
+from orchestrator.errors import InputError, choice
+from orchestrator.words import printable
 
 
 def test_a_known_word_is_returned():

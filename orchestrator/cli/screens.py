@@ -17,16 +17,17 @@ from datasets.catalog import DATASETS
 from datasets.sample import DataError
 from model.catalog import MODELS
 from orchestrator.display import terminal
-from orchestrator.errors import InputError, choice, printable
+from orchestrator.errors import InputError, choice
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import Outlook
 from orchestrator.experiment import preflight
 from orchestrator.experiment.config import Execution, Experiment, flag
 from orchestrator.ranking import leaderboard as ranking
 from orchestrator.ranking import paper as published
+from orchestrator.ranking import reading
 from orchestrator.results.output import Output
 from orchestrator.sweep.sweep import Sweep
-from orchestrator.words import count, duration
+from orchestrator.words import count, duration, printable
 from search_spaces.catalog import PRESETS, SPACES
 
 DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns of a ranking, on a narrow terminal
@@ -61,7 +62,7 @@ def leaderboard(
     if format in ("table", "markdown"):
         print()
         _caption(rows, format)
-        _paragraph(ranking.leads(view), format)
+        _paragraph(reading.leads(view), format)
 
 
 def paper(output: Output, format: str = "table") -> None:
@@ -80,7 +81,7 @@ def paper(output: Output, format: str = "table") -> None:
         print(f"### {published.TITLES[name]}\n" if format == "markdown" else published.TITLES[name])
         shown = published.for_reading(table)
         if format == "markdown":
-            print(ranking.markdown(shown))
+            print(reading.markdown(shown))
         else:
             _table(list(shown.columns), shown.values.tolist(), set(shown.columns) - PAPER_TEXT)
         print()
@@ -91,10 +92,10 @@ def paper(output: Output, format: str = "table") -> None:
 def lines(view: pd.DataFrame, format: str) -> None:
     """Prints any table of rows in the format asked for, in full."""
     if format == "table":
-        shown = ranking.for_reading(view)
+        shown = reading.for_reading(view)
         _table(list(shown.columns), shown.values.tolist(), _numbers(view))
     else:
-        _data(ranking.render(view, format))
+        _data(reading.render(view, format))
 
 
 def _ranking(view: pd.DataFrame) -> None:
@@ -103,7 +104,7 @@ def _ranking(view: pd.DataFrame) -> None:
     if not console.is_terminal:
         lines(view, "table")
         return
-    shown = ranking.for_reading(view)
+    shown = reading.for_reading(view)
     cells = shown.values.tolist()
     header, *rows = terminal.table(list(shown.columns), cells, console.width, DISPENSABLE, _numbers(view))
     console.print(header, style="bold")
@@ -120,7 +121,7 @@ def _data(text: str) -> None:
 
 
 def _caption(rows: pd.DataFrame, format: str) -> None:
-    print("\n".join(_sentence(line, format) for line in ranking.caption(rows).split("\n")))
+    print("\n".join(_sentence(line, format) for line in reading.caption(rows).split("\n")))
 
 
 def _paragraph(sentences: list[str], format: str) -> None:
@@ -131,7 +132,7 @@ def _paragraph(sentences: list[str], format: str) -> None:
 
 
 def _sentence(text: str, format: str) -> str:
-    return ranking.markdown_text(text) if format == "markdown" else printable(text)
+    return reading.markdown_text(text) if format == "markdown" else printable(text)
 
 
 def summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> None:

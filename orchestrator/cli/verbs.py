@@ -18,18 +18,19 @@ from orchestrator.cli import arguments, interrupts, screens
 from orchestrator.display import watch
 from orchestrator.display.progress import Progress
 from orchestrator.display.terminal import reader_may_leave
-from orchestrator.errors import InputError, RunError, printable
+from orchestrator.errors import InputError, RunError
 from orchestrator.estimate import in_words, outlook, probe
 from orchestrator.estimate.outlook import Outlook, Place
 from orchestrator.experiment import config, plan, preflight, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.plan import Category, Job
 from orchestrator.experiment.warm_start import Winner
-from orchestrator.ranking import leaderboard
+from orchestrator.ranking import sql
 from orchestrator.results import compaction
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims, held_jobs
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.words import printable
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -176,7 +177,7 @@ def show_leaderboard(asked) -> int:
         screens.paper(output, asked.format)
         return 0
     if asked.sql:
-        screens.lines(leaderboard.query(asked.sql, output.sources), asked.format)
+        screens.lines(sql.query(asked.sql, output.sources), asked.format)
         return 0
     screens.leaderboard(output, asked.by, asked.sort, asked.format)
     return 0

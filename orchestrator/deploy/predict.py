@@ -32,11 +32,12 @@ from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
 from orchestrator.deploy import export, heat_maps
-from orchestrator.errors import InputError, RunError, printable
+from orchestrator.errors import InputError, RunError
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
 from orchestrator.training import fit
 from orchestrator.training.checkpoint import Checkpoint, Config
+from orchestrator.words import printable
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"

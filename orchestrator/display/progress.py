@@ -15,11 +15,10 @@ from rich.text import Text
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.display.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
-from orchestrator.errors import printable
 from orchestrator.experiment.plan import TrialTask
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.sweep import Listener, Sweep
-from orchestrator.words import count, duration
+from orchestrator.words import count, duration, printable
 
 LOOK_S = 1.0  # between two snapshots upon epochs
 PLAIN_EVERY_S = 10.0  # between two lines that trials or jobs have ended

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleDimensions
 
-from orchestrator.errors import printable
+from orchestrator.words import printable
 
 MORE = "…"
 

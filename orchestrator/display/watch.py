@@ -22,6 +22,7 @@ from orchestrator.cli.screens import DISPENSABLE, VIEWS
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import leaderboard as ranking
+from orchestrator.ranking import reading
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.sweep.claims import FOLDER, held_jobs
@@ -100,9 +101,9 @@ class Watch:
         if rows.empty:
             return None
         lines = VIEWS[self.by](rows, self._rows("scores", self.output.files_of("scores")).to_pandas())
-        shown = ranking.for_reading(ranking.sort(lines, self.sort) if self.sort else lines)
+        shown = reading.for_reading(ranking.sort(lines, self.sort) if self.sort else lines)
         numbers = frozenset(name for name in lines.columns if pd.api.types.is_numeric_dtype(lines[name]))
-        return Ranking(tuple(shown.columns), tuple(map(tuple, shown.values)), numbers, ranking.caption(rows))
+        return Ranking(tuple(shown.columns), tuple(map(tuple, shown.values)), numbers, reading.caption(rows))
 
     def _under_way(
         self, ended: set[str], held: set[str], trials: Sequence[RowFile]
@@ -179,7 +180,7 @@ def shown(view: View, root: str, now: datetime, width: int, height: float = floa
     ranked = view.ranking or Ranking((), (), frozenset(), "")
     blocks = [table(ranked.names, ranked.cells, width, DISPENSABLE, ranked.numbers)] if view.ranking else []
     cells = [
-        (job.category, job.model, job.seed, str(job.trials), ranking.short(job.val_auc), _age(job.last_row, now))
+        (job.category, job.model, job.seed, str(job.trials), reading.short(job.val_auc), _age(job.last_row, now))
         for job in view.under_way
     ]
     blocks.append(table(UNDER_WAY, cells, width, ("seed", "last row"), set(UNDER_WAY[3:])))

@@ -15,10 +15,10 @@ import torch
 
 from model.catalog import MODELS
 from model.contract import Detector
+from orchestrator.errors import describe
 from orchestrator.estimate.outlook import Outlook, Pace, Probed
 from orchestrator.experiment.config import Experiment
 from orchestrator.training import fit
-from orchestrator.training.provenance import describe
 from orchestrator.training.trial import is_out_of_memory
 
 TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from orchestrator.ranking import comparison, leaderboard
+from orchestrator.ranking import comparison, leaderboard, reading
 from orchestrator.results.rows import COMPLETED
 
 MODELS = ("anogan", "ganomaly", "skip_ganomaly", "sa_skip_ganomaly")  # the paper's columns; the last is its own model
@@ -90,7 +90,7 @@ def notes(rows: pd.DataFrame) -> list[str]:
 
 def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     """Short text under short headings; `settings` and the number of categories only where they differ."""
-    intervals = leaderboard.intervals(table.low, table.high)
+    intervals = reading.intervals(table.low, table.high)
     shown = table.drop(columns=["low", "high"])
     shown.insert(shown.columns.get_loc("ours") + 1, "95 % interval", intervals)
     same = [name for name in ("settings", "categories") if name in shown and shown[name].nunique() < 2]
@@ -100,9 +100,9 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
 def render(tables: dict[str, pd.DataFrame], format: str) -> str:
     """JSON: an object of tables; CSV: one long table, whose column `table` says which."""
     if format == "json":
-        parts = {name: json.loads(leaderboard.render(table, "json")) for name, table in tables.items()}
+        parts = {name: json.loads(reading.render(table, "json")) for name, table in tables.items()}
         return json.dumps(parts, indent=2)
-    return leaderboard.render(pd.concat([table.assign(table=name) for name, table in tables.items()]), "csv")
+    return reading.render(pd.concat([table.assign(table=name) for name, table in tables.items()]), "csv")
 
 
 def _table_1(rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import ray.train
 import ray.train.torch
 import torch
 
-from orchestrator.errors import RunError
+from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
 from orchestrator.experiment.plan import Category, Job
 from orchestrator.ray_backend.cluster import Resources
@@ -24,7 +24,6 @@ from orchestrator.results.output import Output
 from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
-from orchestrator.training.provenance import describe
 from orchestrator.training.refit import RefitTask, Refitted
 
 

@@ -20,11 +20,11 @@ import orchestrator.report.time_plot as time_plot
 import orchestrator.report.warm_plot as warm_plot
 import orchestrator.report.warm_starts as warm_starts
 import orchestrator.report.what_was_run as facts
-from orchestrator.errors import printable
-from orchestrator.ranking import leaderboard
+from orchestrator.ranking import leaderboard, reading
 from orchestrator.report.tables import PLACE, Found, is_number
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
+from orchestrator.words import printable
 
 HERE = Path(__file__).parent
 
@@ -62,7 +62,7 @@ def render(output: Output, found: Found) -> str:
     context = {
         "name": output.root.rstrip("/").rpartition("/")[2] or output.root,
         "found": found,
-        "caption": leaderboard.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
+        "caption": reading.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
         "winners": (winners := answer.winners(lines)) if len(lines) else [],
         "overall": answer.overall(models),
         "scale": answer.scale(winners) if len(lines) else 0.0,
@@ -74,9 +74,9 @@ def render(output: Output, found: Found) -> str:
         ],
         "categories": sorted(set(lines.place)) if len(lines) else [],
         "models": sorted(set(found.jobs.model)),
-        "leads": leaderboard.leads(lines),
+        "leads": reading.leads(lines),
         "auc": plots.auc(lines, marks) if len(lines) and lines.test_auc.notna().any() else None,
-        "by_model": leaderboard.for_reading(models),
+        "by_model": reading.for_reading(models),
         "curves": plots.by_place(found, marks),
         "searches": _searches(found),
         "runs": (runs := schedule.runs(found.jobs, found.trials)),

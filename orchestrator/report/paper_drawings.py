@@ -20,8 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
-from orchestrator.errors import printable
 from orchestrator.results.rows import EXAMPLE, PictureRow
+from orchestrator.words import printable
 
 RC = {
     "font.family": "DejaVu Sans",

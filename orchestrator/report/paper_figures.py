@@ -11,12 +11,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from orchestrator.errors import InputError, choice, printable
-from orchestrator.ranking import leaderboard, paper
+from orchestrator.errors import InputError, choice
+from orchestrator.ranking import leaderboard, paper, reading
 from orchestrator.report import paper_drawings
 from orchestrator.report.paper_drawings import Style
 from orchestrator.results.output import Output, safe_name
 from orchestrator.results.rows import COMPLETED, PictureRow
+from orchestrator.words import printable
 
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200
@@ -136,7 +137,7 @@ def _filtered(runs: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
 
 
 def _caption(runs: pd.DataFrame, *remarks: str) -> str:
-    return "\n".join([*leaderboard.caption(runs).splitlines(), " ".join(filter(None, remarks))])
+    return "\n".join([*reading.caption(runs).splitlines(), " ".join(filter(None, remarks))])
 
 
 def _missing(lines: pd.DataFrame) -> str:

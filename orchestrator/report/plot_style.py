@@ -9,8 +9,8 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 
-from orchestrator.errors import printable
 from orchestrator.report.paper_drawings import styles
+from orchestrator.words import printable
 
 LONGEST_NAME = 34
 SYMBOLS = {  # matplotlib's markers, plotly's names

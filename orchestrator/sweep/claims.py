@@ -18,8 +18,9 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from orchestrator.errors import RunError, printable
+from orchestrator.errors import RunError
 from orchestrator.results.storage import Storage, reason
+from orchestrator.words import printable
 
 BEAT_S = 10.0
 LEASE_S = 150.0  # some missed beats, and the minute for which a network file system may show an old time

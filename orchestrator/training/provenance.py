@@ -6,10 +6,8 @@ import resource
 import subprocess
 import sys
 import time
-import traceback
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,11 +93,3 @@ def software() -> dict[str, str | None]:
         )
         commit = found.stdout.strip() or None
     return {"torch_version": torch.__version__, "ray_version": metadata.version("ray"), "git_commit": commit}
-
-
-def describe(exception: BaseException) -> str:
-    """One line: what, and where in the code."""
-    frames = traceback.extract_tb(exception.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(exception).split())
-    return f"{type(exception).__name__}: {text}{where}"

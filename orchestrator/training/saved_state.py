@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from orchestrator.errors import RunError, printable
+from orchestrator.errors import RunError
 from orchestrator.results.output import RESUME
 from orchestrator.results.storage import Storage, reason
+from orchestrator.words import printable
 
 MOST_SHARE = 0.02  # of the time, spent in saving
 log = logging.getLogger("defectsweep")

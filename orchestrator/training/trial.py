@@ -22,6 +22,7 @@ from datasets.sample import Split
 from datasets.split import split
 from model.catalog import MODELS
 from model.contract import Detector
+from orchestrator.errors import describe
 from orchestrator.experiment import search
 from orchestrator.experiment.plan import Job, TrialTask
 from orchestrator.hashes import seed_of
@@ -29,7 +30,7 @@ from orchestrator.metrics.image import auroc
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, TrialRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import fit
-from orchestrator.training.provenance import Clock, describe, provenance
+from orchestrator.training.provenance import Clock, provenance
 from orchestrator.training.saved_state import SavedState
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.ranking import leaderboard
+from orchestrator.ranking import leaderboard, reading, sql
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema
@@ -72,7 +72,7 @@ def test_nothing_but_failures_is_a_leaderboard_too(row):
     for view in (leaderboard.jobs, leaderboard.by_category, leaderboard.by_model):
         assert len(view(rows)) == 2
         for form in ("json", "csv", "markdown"):
-            assert leaderboard.render(view(rows), form)
+            assert reading.render(view(rows), form)
 
 
 def test_no_rows_are_no_lines(row):
@@ -121,8 +121,8 @@ def test_protocols_and_sizes_are_never_ranked_together(row):
 def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
     rows = frame(row(A, auc=0.8), row(A, auc=0.9, job={"epochs": 200}), row(B, auc=0.7))
     assert ranks(leaderboard.jobs(rows), "model", "test_auc") == [(1, A, 0.9), (2, A, 0.8), (3, B, 0.7)]
-    assert "settings" in leaderboard.for_reading(leaderboard.jobs(rows)).columns
-    assert "settings" not in leaderboard.for_reading(leaderboard.jobs(rows[:1])).columns
+    assert "settings" in reading.for_reading(leaderboard.jobs(rows)).columns
+    assert "settings" not in reading.for_reading(leaderboard.jobs(rows[:1])).columns
     assert ranks(leaderboard.by_model(rows), "model", "test_auc") == [(1, A, 0.9), (2, A, 0.8), (3, B, 0.7)]
     assert leaderboard.by_category(rows)[A].tolist() == [0.9]
 
@@ -201,8 +201,8 @@ def test_nobody_leads_alone_or_without_scores_or_on_other_images(sweep):
         leaderboard.jobs(other, scores),
     ):
         assert lines.lead.isna().all() and lines.lead_over.isna().all()
-        assert leaderboard.leads(lines) == []
-    assert leaderboard.leads(leaderboard.by_category(rows)) == []
+        assert reading.leads(lines) == []
+    assert reading.leads(leaderboard.by_category(rows)) == []
 
 
 def test_protocols_are_compared_within_themselves(sweep):
@@ -212,7 +212,7 @@ def test_protocols_are_compared_within_themselves(sweep):
         (1, "holdout", A, B),
         (1, "paper", B, A),
     ]
-    first, second, how = leaderboard.leads(lines)
+    first, second, how = reading.leads(lines)
     assert first.startswith(f"bottle, holdout: {A} leads {B} by ")
     assert second.startswith(f"bottle, paper: {B} leads {A} by ")
 
@@ -220,20 +220,20 @@ def test_protocols_are_compared_within_themselves(sweep):
 def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_them_apart(sweep):
     rows, scores = sweep({A: 1.6, B: 1.0})
     lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05)
-    *_, sentence, how = leaderboard.leads(lines[:1])
+    *_, sentence, how = reading.leads(lines[:1])
     assert sentence == f"bottle: {A} leads {B} by 0.026 (95 % 0.004 to 0.050, 2 jobs each): told apart"
     assert "paired bootstrap" in how and "one seed" not in how
-    unsure = leaderboard.leads(lines[:1].assign(lead_low=-0.004))[0]
+    unsure = reading.leads(lines[:1].assign(lead_low=-0.004))[0]
     assert unsure.endswith("(95 % -0.004 to 0.050, 2 jobs each): not told apart")
-    single = leaderboard.leads(lines[:1].assign(lead_jobs=1))
+    single = reading.leads(lines[:1].assign(lead_jobs=1))
     assert "1 job each" in single[0] and "of one seed it says nothing about others" in single[1]
-    (mean, _) = leaderboard.leads(leaderboard.by_model(*sweep({A: 1.6, B: 1.0}, ("bottle", "cable"))))
+    (mean, _) = reading.leads(leaderboard.by_model(*sweep({A: 1.6, B: 1.0}, ("bottle", "cable"))))
     assert mean.startswith(f"mean of 2 categories: {A} leads {B} by ") and "4 jobs each" in mean
 
 
 def test_a_second_that_is_ahead_over_the_common_seeds_is_said_to_lead(sweep):
     lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(lead=-0.02, lead_low=-0.05, lead_high=-0.01)
-    assert f"{B} leads {A} by 0.020 (95 % 0.010 to 0.050, 2 jobs each): told apart" in leaderboard.leads(lines[:1])[0]
+    assert f"{B} leads {A} by 0.020 (95 % 0.010 to 0.050, 2 jobs each): told apart" in reading.leads(lines[:1])[0]
 
 
 def test_settings_of_one_model_that_lead_one_another_are_named(sweep):
@@ -246,10 +246,10 @@ def test_leads_are_columns_in_full_and_sentences_for_reading(sweep):
     rows, scores = sweep({A: 1.6, B: 1.0})
     for view in (leaderboard.jobs, leaderboard.by_model):
         lines = view(rows, scores)
-        (first, second) = json.loads(leaderboard.render(lines, "json"))
+        (first, second) = json.loads(reading.render(lines, "json"))
         assert {"lead_over", "lead", "lead_low", "lead_high"} <= set(first) == set(second)
         assert first["lead"] > 0 and second["lead"] is None
-        shown = leaderboard.for_reading(lines).columns
+        shown = reading.for_reading(lines).columns
         assert "95 % interval" in shown and not [name for name in shown if "lead" in name or "low" in name]
 
 
@@ -291,8 +291,8 @@ def test_any_column_sorts_largest_first_and_text_by_the_alphabet(row):
 
 def test_json_and_csv_hold_every_column_and_parse_back(row):
     lines = leaderboard.jobs(frame(row(A, auc=0.123456789012345, au_pro=0.5), row(B, 'a, "b"', None)))
-    as_json = json.loads(leaderboard.render(lines, "json"))
-    as_csv = pd.read_csv(io.StringIO(leaderboard.render(lines, "csv")))
+    as_json = json.loads(reading.render(lines, "json"))
+    as_csv = pd.read_csv(io.StringIO(reading.render(lines, "csv")))
     assert list(as_json[0]) == list(as_csv.columns) == list(lines.columns)
     assert {line["category"] for line in as_json} == set(as_csv.category) == {"bottle", 'a, "b"'}
     (bottle,) = (line for line in as_json if line["category"] == "bottle")
@@ -304,7 +304,7 @@ def test_json_and_csv_hold_every_column_and_parse_back(row):
 
 def test_markdown_is_a_table_of_what_a_person_compares(row):
     lines = leaderboard.jobs(frame(row(A, "a|b", 0.9876, test_auc_low=0.9, test_auc_high=1.0), row(B, "a|b", None)))
-    text = leaderboard.render(lines, "markdown").replace("\\|", "¦")
+    text = reading.render(lines, "markdown").replace("\\|", "¦")
     header, rule, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert len(header) == len(rule) == len(body[0]) == len(body[1]) and set(rule) == {"---"}
     first, second = (dict(zip(header, line, strict=True)) for line in body)
@@ -314,7 +314,7 @@ def test_markdown_is_a_table_of_what_a_person_compares(row):
 
 @pytest.mark.parametrize("name", ["a\rb", "a\r\nb", "\r", "a\nb", 'a"b,c', " a ", "=1+1", "\x1b[31m", "ä\u202e|"])
 def test_csv_gives_back_the_very_name(row, name):
-    text = leaderboard.render(leaderboard.jobs(frame(row(A, name), row(B, name))), "csv")
+    text = reading.render(leaderboard.jobs(frame(row(A, name), row(B, name))), "csv")
     assert [line["category"] for line in csv.DictReader(io.StringIO(text, newline=""))] == [name, name]
 
 
@@ -333,29 +333,29 @@ def test_csv_gives_back_the_very_name(row, name):
     ],
 )
 def test_markdown_shows_a_name_as_it_is_written(row, name, cell):
-    *_, line = leaderboard.render(leaderboard.jobs(frame(row(A, name))), "markdown").splitlines()
+    *_, line = reading.render(leaderboard.jobs(frame(row(A, name))), "markdown").splitlines()
     assert line.startswith(f"| 1 | {cell} | {A} | 0.900 |")
 
 
 def test_a_caption_has_no_line_but_its_own(row):
     rows = frame(row(A, job={"protocol": "paper"}, device="cpu\n\x1b[31m")).assign(dataset="a\nb")
-    text = leaderboard.caption(rows)
+    text = reading.caption(rows)
     assert len(text.split("\n")) == 2 and "\x1b" not in text and r"a\nb" in text
 
 
 def test_what_is_the_same_in_every_line_is_left_to_the_caption(row):
-    lines = leaderboard.for_reading(leaderboard.jobs(frame(row(A), row(B))))
+    lines = reading.for_reading(leaderboard.jobs(frame(row(A), row(B))))
     assert not {"protocol", "size_px", "selection_split", "seeds", "status"} & set(lines.columns)
 
 
 def test_the_caption_names_protocol_split_size_seeds_and_hardware(row):
-    text = leaderboard.caption(frame(row(A, seed=2), row(A, seed=0, device="NVIDIA H200")))
+    text = reading.caption(frame(row(A, seed=2), row(A, seed=0, device="NVIDIA H200")))
     assert text == "test AUROC on mvtec_ad, protocol holdout · chosen on val · 64 px · seed 0, 2 · NVIDIA H200, cpu x1"
 
 
 def test_the_caption_warns_of_figures_chosen_on_the_test_part(row):
-    assert "optimistic" in leaderboard.caption(frame(row(A, job={"protocol": "paper"})))
-    assert "optimistic" not in leaderboard.caption(frame(row(A)))
+    assert "optimistic" in reading.caption(frame(row(A, job={"protocol": "paper"})))
+    assert "optimistic" not in reading.caption(frame(row(A)))
 
 
 # -- SQL
@@ -373,20 +373,20 @@ def tables(row, tmp_path) -> Callable[[str], list]:
 
 def test_sql_groups_the_rows(tables):
     sql = "SELECT model, count(*) AS jobs, avg(test_auc) AS mean FROM leaderboard GROUP BY model ORDER BY mean DESC"
-    lines = leaderboard.query(sql, tables)
+    lines = sql.query(sql, tables)
     assert lines.model.tolist() == [A, B] and lines.jobs.tolist() == [2, 1]
     assert lines["mean"].tolist() == pytest.approx([0.8, 0.6])
-    assert "0.800" in leaderboard.render(lines, "markdown")
+    assert "0.800" in reading.render(lines, "markdown")
 
 
 def test_what_a_query_asks_for_is_shown_as_it_is(tables):
-    lines = leaderboard.query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
-    assert list(leaderboard.for_reading(lines).columns) == ["model", "test_auc_low", "test_auc_high"]
+    lines = sql.query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
+    assert list(reading.for_reading(lines).columns) == ["model", "test_auc_low", "test_auc_high"]
 
 
 def test_only_the_tables_that_a_query_names_are_read(tables):
     asked = []
-    lines = leaderboard.query("SELECT count(*) AS n FROM Trials", lambda kind: asked.append(kind) or tables(kind))
+    lines = sql.query("SELECT count(*) AS n FROM Trials", lambda kind: asked.append(kind) or tables(kind))
     assert lines.n.tolist() == [0] and asked == ["trials"]
 
 
@@ -403,12 +403,12 @@ def test_only_the_tables_that_a_query_names_are_read(tables):
     ],
 )
 def test_whatever_only_reads_is_answered(sql, lines, tables):
-    assert len(leaderboard.query(sql, tables)) == lines
+    assert len(sql.query(sql, tables)) == lines
 
 
 def refused(sql: str, tables) -> str:
     with pytest.raises(InputError) as caught:
-        leaderboard.query(sql, tables)
+        sql.query(sql, tables)
     (line,) = str(caught.value).splitlines()
     return line
 
@@ -471,7 +471,7 @@ def test_sql_reaches_no_file(sql, tables, tmp_path, monkeypatch):
 )
 def test_sql_changes_nothing(sql, tables):
     refused(sql, tables)
-    assert len(leaderboard.query("FROM leaderboard", tables)) == 3
+    assert len(sql.query("FROM leaderboard", tables)) == 3
 
 
 @pytest.mark.parametrize(
@@ -493,6 +493,6 @@ def test_bad_sql_is_one_line_with_the_reason(sql, named, tables):
 
 
 def test_a_small_number_keeps_the_digits_that_tell_it_from_nothing():
-    assert [leaderboard.short(value) for value in (0.0, 0.0002, -0.00035, 0.5, 12.3456)] == [
+    assert [reading.short(value) for value in (0.0, 0.0002, -0.00035, 0.5, 12.3456)] == [
         "0.000", "0.0002", "-0.00035", "0.500", "12.346",
     ]  # fmt: skip
