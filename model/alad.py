@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from model.contract import Detector, check_image_shape, check_number
-from model.descent import AdamHParams, adam, descend
-from model.ema import Ema
-from model.losses import discriminator_adversarial, generator_adversarial
+from model.parts.descent import AdamHParams, adam, descend
+from model.parts.ema import Ema
+from model.parts.losses import discriminator_adversarial, generator_adversarial
 
 LATENT_DIM = 100
 INNER_WIDTH, LEAST_WIDTH = 512, 32

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from model.contract import Detector, check_image_shape, check_number, check_whole
-from model.dcgan import Decoder, Discriminator, init_dcgan
-from model.descent import AdamHParams, adam, descend
-from model.losses import discriminator_adversarial, generator_adversarial
+from model.parts.dcgan import Decoder, Discriminator, init_dcgan
+from model.parts.descent import AdamHParams, adam, descend
+from model.parts.losses import discriminator_adversarial, generator_adversarial
 
 LATENT_DIM = 100
 START_SEED = 0

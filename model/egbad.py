@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from model.contract import Detector, check_image_shape, check_number
-from model.dcgan import init_dcgan
-from model.descent import AdamHParams, adam, descend
-from model.ema import Ema
-from model.losses import discriminator_adversarial, generator_adversarial
+from model.parts.dcgan import init_dcgan
+from model.parts.descent import AdamHParams, adam, descend
+from model.parts.ema import Ema
+from model.parts.losses import discriminator_adversarial, generator_adversarial
 
 LATENT_DIM = 200
 MAP_PX = 8  # side of the innermost map

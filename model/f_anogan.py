@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.contract import Detector, check_image_shape, check_number, check_whole
-from model.descent import AdamHParams, adam, descend
+from model.parts.descent import AdamHParams, adam, descend
 
 LATENT_DIM = 128
 INNER_PX, INNER_WIDTH, IMAGE_WIDTH = 4, 512, 64

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.contract import Detector, check_choice, check_image_shape, check_number
-from model.dcgan import Decoder, Discriminator, Encoder, init_dcgan
-from model.descent import AdamHParams, adam, descend
-from model.losses import context_l1, discriminator_adversarial, latent_squared, total
+from model.parts.dcgan import Decoder, Discriminator, Encoder, init_dcgan
+from model.parts.descent import AdamHParams, adam, descend
+from model.parts.losses import context_l1, discriminator_adversarial, latent_squared, total
 
 LATENT_DIM = 100
 

@@ -5,7 +5,7 @@ Encoder level: two separable convolutions -> self-attention -> 2x2 pool. Decoder
 with the attended map of the same level -> two separable convolutions. 1x1 convolution, tanh. Widths, and so the count
 of levels, are SAGAN's (Liu et al. 2021): five levels, four pools; the deepest map is 1/16 of the image, 2x2 at 32 px,
 so BatchNorm always has values to normalise and a batch of one image trains.
-Discriminator, losses and score: model/adversarial.py. What the paper leaves open is an option of HParams.
+Discriminator, losses and score: model/parts/adversarial.py. What the paper leaves open is an option of HParams.
 
 Letters: N images, C channels, H, W pixels.
 """
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adversarial import AdversarialReconstructor, GanHParams
 from model.contract import check_choice, check_image_shape, check_whole
-from model.layers import POOLS, SelfAttention, separable_conv
+from model.parts.adversarial import AdversarialReconstructor, GanHParams
+from model.parts.layers import POOLS, SelfAttention, separable_conv
 
 ENCODER_WIDTHS = (64, 128, 256, 512, 512)
 DECODER_WIDTHS = (256, 128, 64, 64)

@@ -5,7 +5,7 @@ Encoder level: soft pool -> two separable convolutions; CBAM (Woo et al. 2018) a
 down is left as it is; at the bottom the attended map enters the decoder. Decoder level: bilinear x2 -> concatenation
 with the attended map -> two separable convolutions, of which the first halves the channels. 1x1 convolution, tanh.
 As in the authors' code (commit 6ed630d), but for the weights: PyTorch's defaults (see sa_skip_ganomaly.py). Losses,
-weights 1 / 50 / 1, discriminator and score are Skip-GANomaly's: model/adversarial.py.
+weights 1 / 50 / 1, discriminator and score are Skip-GANomaly's: model/parts/adversarial.py.
 
 Letters: N images, C channels, H, W pixels.
 """
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adversarial import AdversarialReconstructor, GanHParams
 from model.contract import check_image_shape
-from model.layers import separable_conv, soft_pool
+from model.parts.adversarial import AdversarialReconstructor, GanHParams
+from model.parts.layers import separable_conv, soft_pool
 
 ENCODER_WIDTHS = (64, 128, 256, 512, 512)
 DECODER_WIDTHS = (256, 128, 64, 64)

@@ -3,7 +3,7 @@
 The U-Net halves the image log2(size) times with 4x4 stride-2 convolutions, down to 1x1, and doubles it as often with
 transposed ones; each level's map is concatenated to what comes back up. Weights 1 / 50 / 1. The 1x1 bottleneck has no
 BatchNorm, as in the authors' code (commit b33bd55), so a batch of one image trains. Left out of that code: drawing the
-discriminator anew when its loss falls below 1e-5. Losses, step and score: model/adversarial.py.
+discriminator anew when its loss falls below 1e-5. Losses, step and score: model/parts/adversarial.py.
 
 Letters: N images, C channels, H, W pixels.
 """
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.adversarial import AdversarialReconstructor, GanHParams
 from model.contract import check_image_shape
-from model.dcgan import init_dcgan
+from model.parts.adversarial import AdversarialReconstructor, GanHParams
+from model.parts.dcgan import init_dcgan
 
 WIDTHS = (64, 128, 256, 512)  # the following levels stay at 512
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model import losses
 from model.egbad import Egbad, Encoder, Generator, HParams, halvings
+from model.parts import losses
 
 
 def build(size_px=32, **options) -> Egbad:

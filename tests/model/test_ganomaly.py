@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from model import losses
 from model.ganomaly import Ganomaly, HParams
+from model.parts import losses
 
 
 def build(size_px=32, **options) -> Ganomaly:

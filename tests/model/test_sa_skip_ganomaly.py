@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.layers import SelfAttention
+from model.parts.layers import SelfAttention
 from model.sa_skip_ganomaly import Generator, HParams, SaSkipGanomaly
 
 

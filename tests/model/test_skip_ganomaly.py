@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model import losses
+from model.parts import losses
 from model.skip_ganomaly import Generator, SkipGanomaly
 
 HParams = SkipGanomaly.HParams

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from model.contract import Detector, check_choice, check_number
-from model.dcgan import init_dcgan
-from model.descent import AdamHParams, adam, descend
-from model.layers import Discriminator
-from model.losses import CONTEXT_LOSSES, LATENT_LOSSES, discriminator_adversarial, generator_adversarial, total
+from model.parts.dcgan import init_dcgan
+from model.parts.descent import AdamHParams, adam, descend
+from model.parts.layers import Discriminator
+from model.parts.losses import CONTEXT_LOSSES, LATENT_LOSSES, discriminator_adversarial, generator_adversarial, total
 
 RESIDUALS: dict[str, Callable[[Tensor], Tensor]] = {"squared": torch.square, "l1": torch.abs}
 

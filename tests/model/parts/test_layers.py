@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from model.dcgan import init_dcgan
-from model.layers import POOLS, Discriminator, SelfAttention, attend, separable_conv
+from model.parts.dcgan import init_dcgan
+from model.parts.layers import POOLS, Discriminator, SelfAttention, attend, separable_conv
 from orchestrator import CHECKOUT
 
 
@@ -77,7 +77,7 @@ def test_the_fused_kernel_takes_it(options, layout):
 
 PEAK_OF_ATTENTION = """
 import sys, torch
-from model.layers import attend
+from model.parts.layers import attend
 
 def kibibytes(field):  # VmRSS: resident now, VmHWM: the most that ever was
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field))

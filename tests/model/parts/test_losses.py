@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from model import losses
+from model.parts import losses
 
 LN2, LN3, LN4 = math.log(2), math.log(3), math.log(4)
 # D = sigmoid(logit): logit ln 3 is D = 3/4, logit 0 is D = 1/2, logit -ln 3 is D = 1/4

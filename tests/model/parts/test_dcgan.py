@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.dcgan import Decoder, Discriminator, Encoder, init_dcgan, widths
+from model.parts.dcgan import Decoder, Discriminator, Encoder, init_dcgan, widths
 
 
 @pytest.mark.parametrize("size_px, expected", [(32, [64, 128, 256]), (64, [64, 128, 256, 512]),

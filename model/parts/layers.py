@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model import dcgan
+from model.parts import dcgan
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:

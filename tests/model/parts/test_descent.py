@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.descent import AdamHParams, adam, descend
+from model.parts.descent import AdamHParams, adam, descend
 
 
 def two_weights() -> tuple[nn.Linear, nn.Linear]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.ema import Ema
+from model.parts.ema import Ema
 
 
 def test_it_is_the_formula_with_tensorflows_warm_up():

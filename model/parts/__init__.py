@@ -1,0 +1,1 @@
+"""What several detectors are built of: networks, losses, optimisers, the adversarial step."""
