@@ -44,7 +44,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED, ROW_TYPES

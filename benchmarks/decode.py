@@ -27,8 +27,8 @@ from PIL import Image
 from datasets.catalog import find_dataset
 from datasets.images import Images, load
 from datasets.picture import Picture
+from datasets.readers.synthetic import draw
 from datasets.sample import Sample
-from datasets.synthetic import draw
 
 GENERATED_SIZE_PX = 900
 GENERATED_IMAGES = 60

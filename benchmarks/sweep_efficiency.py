@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 
 from datasets.images import load
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment

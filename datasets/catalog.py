@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import folder, kolektor_sdd, mvtec_ad, picture, synthetic
+from datasets import picture
 from datasets.picture import Picture
+from datasets.readers import folder, kolektor_sdd, mvtec_ad, synthetic
 from datasets.sample import DataError, Sample
 from datasets.tree import nearest_first
 
@@ -50,7 +51,7 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             name="synthetic",
             description="generated products with defects and masks; embedded, needs no files",
-            source="drawn by datasets/synthetic.py",
+            source="drawn by datasets/readers/synthetic.py",
             needs_root=False,
             categories=synthetic.CATEGORIES,
             list_categories=synthetic.find_categories,

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL.Image import DecompressionBombWarning
 
-from datasets.dump import Dump, Found, find, readable
+from datasets.loose_pictures import Dump, Found, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector

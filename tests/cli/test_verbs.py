@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from orchestrator.cli.verbs import main
 from orchestrator.results.output import Output
 

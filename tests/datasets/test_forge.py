@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datasets.forge import forge_defects
-from datasets.synthetic import draw
+from datasets.readers.synthetic import draw
 
 PRODUCTS = np.stack([draw(f"washer/train/good/{i:03}.png", 48)[0] for i in range(40)])
 FLAT = np.full((12, 32, 32, 3), 255, np.uint8)  # nothing to cut out that would look different

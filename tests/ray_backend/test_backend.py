@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.M | re.S)
 GENERATED_TRAINING_IMAGES = 24

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.dump import find
+from datasets.loose_pictures import find
 from datasets.sample import DataError
 
 

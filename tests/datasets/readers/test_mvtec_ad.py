@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.mvtec_ad import CATEGORIES, find_categories, scan
+from datasets.readers.mvtec_ad import CATEGORIES, find_categories, scan
 from datasets.sample import DataError
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.folder import find_categories, scan
 from datasets.images import load
+from datasets.readers.folder import find_categories, scan
 from datasets.sample import DataError
 from datasets.split import split
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import mvtec_ad, synthetic
 from datasets.images import load
+from datasets.readers import mvtec_ad, synthetic
+from datasets.readers.synthetic import CATEGORIES, DEFECTS, draw
 from datasets.sample import DataError
-from datasets.synthetic import CATEGORIES, DEFECTS, draw
 
 ALL_KINDS = [(category, defect) for category in CATEGORIES for defect in DEFECTS[category]]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from datasets.images import load
-from datasets.kolektor_sdd import find_categories, scan
+from datasets.readers.kolektor_sdd import find_categories, scan
 from datasets.sample import DataError
 from datasets.split import split
 
