@@ -10,7 +10,6 @@ of `--repeats` times counts for each. Reading arrays costs so little that the ra
     python benchmarks/decode.py                                    # 60 PNG files of 900 px, generated
     python benchmarks/decode.py --dataset mvtec_ad --data-root DIR --category bottle
 """
-from __future__ import annotations
 
 import argparse
 import os

@@ -10,8 +10,6 @@ each by itself, in the same run; it grows in proportion to the steps. Torch's th
     python benchmarks/step_times.py --device cuda --size-px 256 --batch 32 --amp
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

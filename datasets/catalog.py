@@ -1,5 +1,4 @@
 """The catalogue of datasets: one entry a dataset, found by name."""
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -9,7 +9,6 @@ Each image gets one anomaly of a kind drawn at random: region -> texture -> blen
 
 Letters: N images, H, W height and width, C channels.
 """
-from __future__ import annotations
 
 import numpy as np
 

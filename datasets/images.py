@@ -4,7 +4,6 @@ scan -> a pool of threads reads and decodes (PIL and hashlib release the GIL) ->
 at the datasets' native sizes (900 px) both decode equally fast, as benchmarks/decode.py shows, and threads neither have
 to start interpreters inside a cluster's worker nor to send every array back; only small files favour processes.
 """
-from __future__ import annotations
 
 import hashlib
 import os

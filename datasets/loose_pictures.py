@@ -3,7 +3,6 @@
 Hidden files (macOS's `._*` are) and what has no extension of an image are no pictures. A file that is named itself is
 one, whatever it is called. A folder is entered once, however many links lead to it, so loops of links end.
 """
-from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence

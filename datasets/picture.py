@@ -6,7 +6,6 @@ the size that is asked for.
 
 Letters: H, W a picture's native height and width; S = size_px.
 """
-from __future__ import annotations
 
 import hashlib
 import io

@@ -1,5 +1,4 @@
 """The plain nouns of a dataset: one labelled picture, one split, and a user's mistake in the data."""
-from __future__ import annotations
 
 from dataclasses import dataclass
 

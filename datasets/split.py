@@ -16,7 +16,6 @@ A dataset without a split of its own has its clusters with normals dealt train/v
 and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train
 clusters are its normal training images, and val + test together its labelled test images, under all three protocols.
 """
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -3,7 +3,6 @@
 A class folder holds the images of one label: `good` (also `ok`, `normal`, any case) or a defect's name. Masks lie in
 `ground_truth/<defect>/<stem>[_mask].<any image extension>`.
 """
-from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher

@@ -10,8 +10,6 @@ wide, at least 32, and one to D_xx, inside and as wide as its last.
 Letters: N images, C channels, H, W pixels, Z latent codes, F features of a pair.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

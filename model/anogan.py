@@ -12,8 +12,6 @@ an option.
 Letters: N images, C channels, H, W pixels, Z latent codes, F channels of the 4x4 map.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

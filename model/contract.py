@@ -10,8 +10,6 @@ counts its steps adds the count).
 Letters: N images, C channels, H, W pixels.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from abc import ABC, abstractmethod

@@ -9,8 +9,6 @@ stride-2 levels, and one more, as wide as the last, for each doubling of the siz
 Letters: N images, C channels, H, W pixels, Z latent codes, F features of the pair.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -10,8 +10,6 @@ the encoder ends in a tanh. Scaling rule: one residual block a halving of the si
 Letters: N images, C channels, H, W pixels, Z latent codes, F features of the critic.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

@@ -8,8 +8,6 @@ accelerator, and the workers of a data-parallel refit would decide it apart.
 Letters: N images, C channels, H, W pixels, Z latent codes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -5,8 +5,6 @@ The mean is a running sum and a count in float64, so an image that is seen again
 is nothing to tune and no optimiser. Letters: N images, C channels, H, W pixels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -10,8 +10,6 @@ Discriminator, losses and score: model/parts/adversarial.py. What the paper leav
 Letters: N images, C channels, H, W pixels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import ClassVar
 

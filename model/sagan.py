@@ -10,8 +10,6 @@ weights 1 / 50 / 1, discriminator and score are Skip-GANomaly's: model/parts/adv
 Letters: N images, C channels, H, W pixels.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

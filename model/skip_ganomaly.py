@@ -8,8 +8,6 @@ discriminator anew when its loss falls below 1e-5. Losses, step and score: model
 Letters: N images, C channels, H, W pixels.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

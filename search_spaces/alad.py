@@ -1,7 +1,5 @@
 """The search space of alad: learning rate and Adam's momentum, which the balance of its five networks hangs on."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

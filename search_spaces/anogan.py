@@ -1,7 +1,5 @@
 """The search space of anogan: DCGAN's learning rate, and the search for a code: its step size and its loss."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

@@ -1,7 +1,5 @@
 """Search spaces and presets by model name; the names are those of model/catalog.py."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution
 
 from search_spaces import alad, anogan, egbad, f_anogan, ganomaly, mean_image, sa_skip_ganomaly, sagan, skip_ganomaly

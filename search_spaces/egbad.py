@@ -1,7 +1,5 @@
 """The search space of egbad: learning rate, and the share of D's features in the score."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

@@ -1,7 +1,5 @@
 """The search space of f_anogan: the learning rates of its two phases, and the weight of the critic's features."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

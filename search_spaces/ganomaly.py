@@ -1,7 +1,5 @@
 """The search space of ganomaly: learning rate and the weights of its three losses. Its own weights come first."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

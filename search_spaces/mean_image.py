@@ -1,7 +1,5 @@
 """The search space of mean_image: it has nothing to search, so its one trial is its default."""
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution
 
 SPACE: dict[str, BaseDistribution] = {}

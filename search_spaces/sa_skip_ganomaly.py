@@ -4,8 +4,6 @@ Adam divides a gradient by its size, so for the generator only the weights' rati
 tried first, in order.
 """
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

@@ -2,8 +2,6 @@
 searched more widely than the others.
 """
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

@@ -2,8 +2,6 @@
 is searched more widely than the other. Its own weights come first.
 """
 
-from __future__ import annotations
-
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {

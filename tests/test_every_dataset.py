@@ -1,5 +1,4 @@
 """What every entry of the catalogue promises, on a small tree of its layout."""
-from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path

@@ -6,7 +6,6 @@
 
 Masks are optional: CATEGORY/ground_truth/<defect>/<stem>_mask.png (or <stem>.png, any image extension).
 """
-from __future__ import annotations
 
 from pathlib import Path
 

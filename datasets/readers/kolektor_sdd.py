@@ -3,7 +3,6 @@
 kosNN/PartM.jpg with kosNN/PartM_label.bmp, whose pixels are all zero where the part is normal. It has no split of its
 own: an item (kosNN) is a group, and items that are pixel-identical are found later, by content (datasets/split.py).
 """
-from __future__ import annotations
 
 import re
 from pathlib import Path

@@ -3,7 +3,6 @@
 CATEGORY/train/good/*, CATEGORY/test/<defect>/*, CATEGORY/ground_truth/<defect>/*_mask.png. Any other tree of that
 layout is read as well, whatever its categories are called.
 """
-from __future__ import annotations
 
 from pathlib import Path
 

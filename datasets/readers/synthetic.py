@@ -10,7 +10,6 @@ of the normal product in any pose finds them.
 
 Letters: S = size_px, D = 2 S the side while drawing. Coordinates x (right) and y (down) run from -1 to 1.
 """
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable

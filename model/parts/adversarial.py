@@ -7,8 +7,6 @@ belong to the weights before the step. Score: 0.9 * pixel residual + 0.1 * resid
 Letters: N images, C channels, H, W pixels, Z features of the discriminator.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar

@@ -5,8 +5,6 @@ No biases; BatchNorm in all levels but the one at the image. AnoGAN, GANomaly an
 made of these. Letters: N images, C channels, H, W pixels, Z latent codes, F channels of the 4x4 map.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 BASE_WIDTH = 64

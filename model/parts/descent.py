@@ -1,7 +1,5 @@
 """How the GANs here descend: Adam's hyper-parameters, and one step of several networks at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """The moving average of a network's weights, with which EGBAD and ALAD score."""
 
-from __future__ import annotations
-
 import copy
 
 import torch
@@ -32,7 +30,7 @@ class Ema(nn.Module):
             average.copy_(now)
         self.steps += 1
 
-    def train(self, mode: bool = True) -> Ema:
+    def train(self, mode: bool = True) -> "Ema":
         """The average stays in eval mode."""
         return self
 

@@ -4,8 +4,6 @@
 Letters: N images, C channels, H, W pixels, T = H * W tokens, D channels of queries and keys.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

@@ -6,8 +6,6 @@ terms are computed from logits, so that a certain discriminator gives large numb
 Letters: N images, C channels, H, W pixels, Z features of the discriminator. Every loss is a 0-d tensor.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -1,5 +1,4 @@
 """Forged anomalies: visible, inside their masks, of several shapes, and a function of pixels and seed."""
-from __future__ import annotations
 
 import numpy as np
 import pytest

@@ -1,5 +1,4 @@
 """Decoding one category into one array: order, masks, hashes, broken files, progress."""
-from __future__ import annotations
 
 from pathlib import Path
 

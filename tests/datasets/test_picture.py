@@ -1,5 +1,4 @@
 """One file -> one square picture: formats, grey levels, orientation, geometry, masks, broken files."""
-from __future__ import annotations
 
 import io
 from pathlib import Path

@@ -1,5 +1,4 @@
 """Splits: who is on which side, proven by content; the same on every machine."""
-from __future__ import annotations
 
 import dataclasses
 import hashlib

@@ -1,5 +1,4 @@
 """A user's folder, in each of the layouts that are read."""
-from __future__ import annotations
 
 from pathlib import Path
 from zlib import crc32

@@ -1,5 +1,4 @@
 """KolektorSDD's layout: items are groups, the label pictures alone say what is defective."""
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,5 +1,4 @@
 """MVTec AD's layout: parts, defects, masks, and what is said when it is not there."""
-from __future__ import annotations
 
 from pathlib import Path
 

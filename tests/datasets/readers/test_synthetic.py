@@ -1,5 +1,4 @@
 """The embedded dataset: a function of its description, the same scene at every size, with small and local defects."""
-from __future__ import annotations
 
 from pathlib import Path
 
