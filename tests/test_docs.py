@@ -2,6 +2,8 @@
 docs/extending.md, done word for word on a copy of the checkout, gives a model and a dataset that work."""
 
 import ast
+import dataclasses
+import importlib.util
 import os
 import re
 import shlex
@@ -17,9 +19,9 @@ import pytest
 from model.catalog import MODELS
 from orchestrator import CHECKOUT
 from orchestrator.cli import arguments
-from orchestrator.experiment import config
+from orchestrator.experiment import reading
 from orchestrator.results.output import Output
-from orchestrator.results.rows import COMPLETED
+from orchestrator.results.rows import COMPLETED, ROW_TYPES, Provenance, arrow_schema
 
 PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 DOCS = sorted([CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")])
@@ -114,7 +116,47 @@ def test_every_command_of_ours_is_understood(page, monkeypatch):
         for argv in own_arguments(words):
             asked = arguments.parse(argv)
             if asked.verb in ("run", "plan", "doctor") and page != EXTENDING:  # whose model only the copy has
-                config.load(arguments.given(asked), asked.config)
+                reading.load(arguments.given(asked), asked.config)
+
+
+def test_the_index_has_every_page():
+    docs = CHECKOUT / "docs"
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} - {"index.md"}
+    listed = [target for _, target in links(docs / "index.md")]
+    assert sorted(listed) == sorted(pages)
+
+
+def columns_of(section: str) -> list[tuple[str, str]]:
+    """(name, type) of each column in a section's table of docs/columns.md."""
+    page = (CHECKOUT / "docs/columns.md").read_text()
+    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", page, re.M | re.S)[1]
+    return re.findall(r"^\| `(\w+)` \| ([^|]+?) \| [^|]+ \|$", text, re.M)
+
+
+@pytest.mark.parametrize("table", ROW_TYPES)
+def test_docs_columns_has_every_column_of_every_table_with_its_type(table):
+    """In the order of the rows; a table whose columns begin as others do says only what it adds to them."""
+    row = ROW_TYPES[table]
+    shared = {"pictures": "`scores`"}.get(table, "What made a row" if issubclass(row, Provenance) else None)
+    told = [*(columns_of(shared) if shared else ()), *columns_of(f"`{table}`")]
+    plain = {field.name: "list of double" if str(field.type).startswith("list") else str(field.type)
+             for field in arrow_schema(row)}  # fmt: skip
+    null = {field.name: " or null" if field.nullable else "" for field in arrow_schema(row)}
+    assert told == [(field.name, plain[field.name] + null[field.name]) for field in dataclasses.fields(row)]
+
+
+def test_the_picture_of_the_house_is_that_of_the_imports():
+    spec = importlib.util.spec_from_file_location("draw_house", CHECKOUT / "docs/draw_house.py")
+    house = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(house)
+    assert house.PICTURE.read_text() == house.draw(house.rooms()), "draw it again: python docs/draw_house.py"
+
+
+def test_readme_and_the_house_name_every_room():
+    rooms = {path.name for path in (CHECKOUT / "orchestrator").iterdir() if (path / "__init__.py").exists()}
+    house = (CHECKOUT / "docs/house.md").read_text()
+    assert rooms <= set(re.findall(r"^  (\w+)/ ", (CHECKOUT / "README.md").read_text(), re.M))
+    assert rooms <= set(re.findall(r"`(\w+)/`", house))
 
 
 def test_the_reader_of_commands_sees_long_ones_and_those_for_other_machines():
@@ -186,18 +228,21 @@ def first_output(extended, tried) -> Path:
     return extended / name
 
 
+@pytest.mark.slow
 def test_extended_as_the_page_says_every_test_passes(tried):
     assert {words[0] for words, _ in tried} == {"python", "ruff", "defectsweep"}
     for words, done in tried:
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.slow
 def test_the_new_model_completes_its_sweep(first_output):
     (row,) = Output(str(first_output)).jobs()
     assert (row.status, row.trials, row.failed_trials) == (COMPLETED, 2, 0)
     assert row.model not in MODELS and 0 <= row.test_auc <= 1
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_what_docs_sweep_says_and_nothing_else(first_output):
     """Capitals in its tree stand for a name, `...` for the three folders of a category and model."""
     tree = re.search(r"^OUTPUT/\n(.*?)^```$", (CHECKOUT / "docs/sweep.md").read_text(), re.M | re.S)[1]
