@@ -56,7 +56,7 @@ def measured(folder: str, rows: int, a_file: int) -> list[str]:
     before_s = seconds(lambda: query(folder, rows))
     compaction_s = seconds(lambda: list(compact(output)))
     after_s = statistics.median(seconds(lambda: query(folder, rows)) for _ in range(REPEATS))
-    command = [sys.executable, "-c", "from orchestrator.cli.verbs import main; main()", "leaderboard", "--output", folder]
+    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", "leaderboard", "--output", folder]
     command_s = seconds(lambda: subprocess.run([*command, "--sql", SQL], check=True, stdout=subprocess.DEVNULL))
     return [
         f"{rows:,}", f"{files:,}", f"{before_mb:.1f}", f"{before_s:.3f} s", f"{compaction_s:.2f} s",

@@ -32,6 +32,7 @@ from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.results.output import Output
@@ -99,7 +100,7 @@ def seconds_per_image(root: Path) -> float:
     categories = survey(experiment(1, 1), str(root))
     found = []
     for epochs in (1, 6):
-        job = plan.jobs(experiment(epochs, 1), categories, 1)[1]
+        job = jobs(experiment(epochs, 1), categories, 1)[1]
         images = load("folder", str(root), job.category.name, SIZE_PX)
         row = finish(trial.train(plan.trial_task(job, 0, {}, 1), images, torch.device("cpu"), 0.0))
         found.append(row.wall_s / (epochs * row.train_images))
@@ -165,11 +166,11 @@ def run_textbook(root: Path, epochs: int, trials: int, slots: int) -> float:
         ).fit()
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    jobs = plan.jobs(experiment(epochs, trials), survey(experiment(epochs, trials), str(root)), 1)
+    todo = jobs(experiment(epochs, trials), survey(experiment(epochs, trials), str(root)), 1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as storage:
         start = time.monotonic()
         ray.init(address="local", num_cpus=slots, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        for job in jobs:
+        for job in todo:
             space = {
                 "lr": tune.loguniform(5e-5, 2e-3),
                 **{name: tune.loguniform(0.1, 10) for name in ("w_adv", "w_con", "w_lat")},

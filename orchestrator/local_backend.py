@@ -15,9 +15,9 @@ import torch
 from datasets.images import Images
 from orchestrator.errors import InputError, RunError, describe
 from orchestrator.estimate import probe
-from orchestrator.estimate.outlook import Probed
+from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.plan import Category, TrialTask
+from orchestrator.experiment.job import Category, TrialTask
 from orchestrator.results.output import Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import refit, trial

@@ -14,6 +14,6 @@ if __name__ == "__main__":
         # under PYTHONSAFEPATH Python has left it out.
         sys.path[: 0 if sys.flags.safe_path else 1] = [str(root)]
 
-    from orchestrator.cli.verbs import main
+    from orchestrator.cli import main
 
     sys.exit(main(["run", *sys.argv[1:]]))

@@ -2,13 +2,12 @@
 
 import argparse
 import typing
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, nearest
 from orchestrator.experiment import config
-from orchestrator.ranking import leaderboard
 
+FORMATS = ("table", "json", "csv", "markdown")
 EXAMPLES = {
     "": """
 defectsweep run --dataset folder --data-root parts --output results
@@ -79,7 +78,7 @@ def parser() -> Parser:
     what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
     what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
-    board.add_argument("--format", choices=leaderboard.FORMATS, default="table", help="(default: table)")
+    board.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     board.add_argument(
         "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",
         help="print it again as rows come in, and what is under way, until Ctrl-C (default: look every 5 s)",
@@ -129,7 +128,8 @@ def parser() -> Parser:
     data.add_argument(
         "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
     )
-    _verb(verbs, "models", "list the detectors with their parameters and search spaces")
+    models = _verb(verbs, "models", "list the detectors and what is searched of each; describe one")
+    models.add_argument("name", nargs="?", help="a detector of the list: its sizes and hyper-parameters")
     return top
 
 
@@ -145,8 +145,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
             if text.startswith("--")
         ]
         name = rest[0].split("=")[0]
-        near = get_close_matches(name, flags, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"See 'defectsweep {known.verb} --help'."
+        near = nearest(name, flags)
+        hint = f"Did you mean {near}?" if near else f"See 'defectsweep {known.verb} --help'."
         raise InputError(f"unknown argument {name!r}. {hint}")
     return known
 

@@ -6,8 +6,9 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from orchestrator.cli import INTERRUPTED
+
 GRACE_S = 8.0  # for an orderly end
-INTERRUPTED = 130
 
 
 class Interrupts:

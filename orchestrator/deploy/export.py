@@ -23,7 +23,7 @@ from datasets.picture import fit_image, inside
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, RunError
-from orchestrator.training import fit
+from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint, Config
 
 METADATA = "metadata.json"  # beside the program, in its file
@@ -124,7 +124,7 @@ class Program(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures -> scores, verdicts and maps, as the class says."""
-        scores, maps = self.detector.score(fit.normalise(self.square(pictures)))
+        scores, maps = self.detector.score(scoring.normalise(self.square(pictures)))
         return scores, scores.double() >= self.threshold, maps[:, self.square.rows, self.square.columns]
 
 
@@ -141,14 +141,14 @@ class Export:
     def pictures_at_a_time(self) -> int:
         """As many as memory allows, and no more than are scored at once."""
         height, width = self.size
-        return min(max(CHECK_BYTES // (3 * height * width), 1), fit.SCORE_BATCH)
+        return min(max(CHECK_BYTES // (3 * height * width), 1), scoring.SCORE_BATCH)
 
     def difference(self, chunks: Iterable[list[np.ndarray]]) -> Difference:
         """Of program and detector, on pictures (H, W, 3) uint8 of this size."""
         run, pairs = self.program.module(), []
         for chunk in chunks:
             squares = np.stack([fit_image(pixels, self.config.size_px, self.config.fit) for pixels in chunk])
-            expected, _ = fit.score(self.detector, torch.from_numpy(squares))
+            expected, _ = scoring.score(self.detector, torch.from_numpy(squares))
             with torch.no_grad():
                 scores, flagged, _ = run(torch.from_numpy(np.stack(chunk)))
             pairs.append(np.stack([expected, scores.double().numpy(), flagged.numpy()], axis=1))

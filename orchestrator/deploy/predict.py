@@ -35,7 +35,7 @@ from orchestrator.deploy import export, heat_maps
 from orchestrator.errors import InputError, RunError
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
-from orchestrator.training import fit
+from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint, Config
 from orchestrator.words import printable
 
@@ -133,8 +133,8 @@ def _predictions(
             path.write_bytes(heat_maps.draw(shown, heat, config, row.score))
 
     with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1)) as pool:
-        done = _ahead(pool, read, pictures, CHUNKS_AHEAD * fit.SCORE_BATCH)
-        for chunk in _chunks(zip(pictures, done, strict=True), fit.SCORE_BATCH):
+        done = _ahead(pool, read, pictures, CHUNKS_AHEAD * scoring.SCORE_BATCH)
+        for chunk in _chunks(zip(pictures, done, strict=True), scoring.SCORE_BATCH):
             whole = [one for _, one in chunk if isinstance(one, Fitted)]
             start = time.perf_counter()
             scores, heats = _score(detector, [one.square for one in whole])
@@ -155,7 +155,7 @@ def _predictions(
 def _score(detector: Detector, squares: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     if not squares:
         return np.empty(0), np.empty((0, 0, 0))
-    return fit.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
+    return scoring.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
 
 
 def _row(config: Config, picture: Found, one: Fitted | UnreadableError, score: float | None, maps: str) -> Prediction:

@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.display.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
-from orchestrator.experiment.plan import TrialTask
+from orchestrator.experiment.job import TrialTask
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.words import count, duration, printable

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from orchestrator.estimate import time_left
 from orchestrator.estimate.time_left import JobState, UnderWay
 from orchestrator.experiment import search
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep.sweep import Sweep
 

@@ -18,11 +18,11 @@ from rich.live import Live
 from rich.text import Text
 
 from model.catalog import MODELS
-from orchestrator.cli.screens import DISPENSABLE, VIEWS
+from orchestrator.display.ranking import DISPENSABLE
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
-from orchestrator.ranking import leaderboard as ranking
 from orchestrator.ranking import reading
+from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.sweep.claims import FOLDER, held_jobs
@@ -31,16 +31,6 @@ from orchestrator.words import duration
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
 UNDER_WAY = ["under way", "model", "seed", "trials done", "best val AUROC", "last row"]
 WIDE = 200  # columns where there is no terminal
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """A view of the finished jobs, as text."""
-
-    names: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-    numbers: frozenset[str]  # the names that stand over numbers
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class JobUnderWay:
 class View:
     """What an output held when it was looked at."""
 
-    ranking: Ranking | None
+    ranking: Reading | None
     under_way: tuple[JobUnderWay, ...]
     circumstances: tuple[str, ...]  # in which those under way are trained
 
@@ -97,13 +87,11 @@ class Watch:
         self.tables[kind] = {file: known[file] if file in known else read[file] for file in files}
         return each_once(kind, (rows for rows in self.tables[kind].values() if rows is not None))
 
-    def _rank(self, rows: pd.DataFrame) -> Ranking | None:
+    def _rank(self, rows: pd.DataFrame) -> Reading | None:
         if rows.empty:
             return None
-        lines = VIEWS[self.by](rows, self._rows("scores", self.output.files_of("scores")).to_pandas())
-        shown = reading.for_reading(ranking.sort(lines, self.sort) if self.sort else lines)
-        numbers = frozenset(name for name in lines.columns if pd.api.types.is_numeric_dtype(lines[name]))
-        return Ranking(tuple(shown.columns), tuple(map(tuple, shown.values)), numbers, reading.caption(rows))
+        scores = self._rows("scores", self.output.files_of("scores")).to_pandas()
+        return reading.read(rows, scores, self.by, self.sort)
 
     def _under_way(
         self, ended: set[str], held: set[str], trials: Sequence[RowFile]
@@ -177,7 +165,7 @@ def shown(view: View, root: str, now: datetime, width: int, height: float = floa
         captions = ["waiting for rows"]
     head = wrapped([f"{now.astimezone():%Y-%m-%d %H:%M:%S}", root], width)
     head += [line for caption in captions for line in wrapped(caption.split(" · "), width)]
-    ranked = view.ranking or Ranking((), (), frozenset(), "")
+    ranked = view.ranking or Reading((), (), frozenset(), "")
     blocks = [table(ranked.names, ranked.cells, width, DISPENSABLE, ranked.numbers)] if view.ranking else []
     cells = [
         (job.category, job.model, job.seed, str(job.trials), reading.short(job.val_auc), _age(job.last_row, now))

@@ -4,9 +4,10 @@ sentences on what it takes and by what that is known. Pure text, which the calle
 from collections.abc import Sequence
 from itertools import groupby
 
-from orchestrator.estimate import probe
-from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace
+from orchestrator.estimate.outlook import PROBE_S, Outlook
+from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.plan import Left
 from orchestrator.words import count, duration
 
 MOST_JOB_LINES = 30  # more jobs than this are shown as one line a model
@@ -93,7 +94,7 @@ def _untold(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
     failed = outlook.failed()
     lines = [f"{model}: {error}" for model, error in failed.items()]
     unknown = [model for model in outlook.unmeasured() if model not in failed]
-    add = f"add --probe (about {probe.MODEL_S * len(unknown)} s)"
+    add = f"add --probe (about {PROBE_S * len(unknown)} s)"
     if unknown and outlook.paces():
         lines.append(f"{NOT_MEASURED} there, so the whole takes longer: {', '.join(unknown)}; {add}")
     elif unknown:

@@ -6,7 +6,6 @@ where one may take minutes, batches grow from a single image as far as the time 
 
 import dataclasses
 import gc
-import math
 import time
 from collections.abc import Callable
 from statistics import median
@@ -16,30 +15,15 @@ import torch
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import describe
-from orchestrator.estimate.outlook import Outlook, Pace, Probed
+from orchestrator.estimate.pace import Pace, Probed
 from orchestrator.experiment.config import Experiment
-from orchestrator.training import fit
+from orchestrator.training import scoring
 from orchestrator.training.trial import is_out_of_memory
 
 TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond
-MODEL_S = 5  # about what a model takes in all
-SHARE = 0.1  # of a time budget, at most, for probes
 ENOUGH = 20  # times of one whole batch
 PHASES = (1 / 6, 1 / 2, 5 / 6)  # of the training, where steps of a model of phases are taken
 SEARCH_STEPS = 5  # of AnoGAN's search for a code, on which its scoring spends all its time
-
-
-def complete(
-    outlook: Outlook, experiment: Experiment, backend, say: Callable[[str], None], most_s: float = math.inf
-) -> Outlook:
-    """The outlook with the models that nothing told of, measured on a slot of the backend; unchanged where that would
-    take about `most_s` or more."""
-    models = outlook.unmeasured()
-    if not models or MODEL_S * len(models) >= most_s:
-        return outlook
-    say(f"measuring by a few steps each: {', '.join(models)}")
-    probed = outlook.by_probes({model: backend.probe(experiment, model) for model in models})
-    return dataclasses.replace(outlook, known=[*outlook.known, probed])
 
 
 def probe(experiment: Experiment, model: str, device: torch.device, gpus: float) -> Probed:
@@ -64,22 +48,22 @@ def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
         torch.cuda.reset_peak_memory_stats(device)
     hparams = MODELS[model].HParams(**experiment.fixed(model))
     detector = MODELS[model](hparams, (3, size_px, size_px), device)
-    shape = (max(batch, fit.SCORE_BATCH), size_px, size_px, 3)
+    shape = (max(batch, scoring.SCORE_BATCH), size_px, size_px, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     phases = PHASES if not detector.is_ready(0.0) else PHASES[:1]
 
     def train(images: int) -> None:
         for progress in phases:
-            detector.step(fit.normalise(pixels[:images]), progress)
+            detector.step(scoring.normalise(pixels[:images]), progress)
 
     def score(images: int) -> None:
-        detector.score(fit.normalise(pixels[:images]))
+        detector.score(scoring.normalise(pixels[:images]))
 
     train_s = batch_s(_timed(train, device), batch, TRAIN_S, whole=is_cuda) / len(phases)
     searches = _shorten_search(detector)
-    score_s = searches * batch_s(_timed(score, device), fit.SCORE_BATCH, SCORE_S, whole=is_cuda)
+    score_s = searches * batch_s(_timed(score, device), scoring.SCORE_BATCH, SCORE_S, whole=is_cuda)
     memory = torch.cuda.max_memory_allocated(device) if is_cuda else None
-    return Pace(train_s / batch, score_s / fit.SCORE_BATCH, memory)
+    return Pace(train_s / batch, score_s / scoring.SCORE_BATCH, memory)
 
 
 def batch_s(timed: Callable[[int], float], batch: int, budget_s: float, whole: bool) -> float:

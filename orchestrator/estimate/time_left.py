@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.experiment import search
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.results.rows import TrialRow
 
 

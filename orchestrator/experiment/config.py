@@ -6,26 +6,21 @@ there is one list of options. Order of precedence: flags, then the YAML file, th
 
 import dataclasses
 import re
-import types
-import typing
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from datasets.catalog import DATASETS
+from datasets.picture import FITS
+from datasets.split import PROTOCOLS
 from model.catalog import MODELS
-from orchestrator.errors import InputError, choice
+from orchestrator.errors import InputError
 from orchestrator.hashes import digest
 
-PROTOCOLS = ("holdout", "synthetic", "paper")
 SAMPLERS = ("gp", "tpe", "random")
 SCHEDULERS = ("asha", "none")
-FITS = ("letterbox", "stretch")
 BACKENDS = ("ray", "local")
 ALL = "all"
+OPTIONAL = ("steps_per_epoch", "warm_start")
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -80,9 +75,9 @@ class Experiment:
                 raise InputError(f"{flag(name)} is empty; name at least one.")
 
     def hash(self) -> str:
-        """Options added since the first rows count only where they are set, so that older experiments keep theirs."""
+        """Its name in rows and notes. Of an option of OPTIONAL that is not set there is no word in it."""
         described = dataclasses.asdict(self)
-        for name in ("steps_per_epoch", "warm_start"):
+        for name in OPTIONAL:
             if described[name] is None:
                 del described[name]
         return digest(described)[:12]
@@ -94,7 +89,7 @@ class Experiment:
         known = {f.name for f in dataclasses.fields(MODELS[model].HParams)}
         values = {}
         for text in self.set:
-            owner, name, value = _assignment(text)
+            owner, name, value = assignment(text)
             if owner in (None, model) and name in known:
                 values[name] = value
         try:
@@ -156,22 +151,6 @@ class Execution:
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
-def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution]:
-    """Merges flags over the YAML `file` over the defaults. Raises InputError that names the key."""
-    values = {**(_read_yaml(file) if file else {}), **flags}
-    parts = []
-    for kind in (Experiment, Execution):
-        fields = {f.name: f for f in dataclasses.fields(kind)}
-        parts.append(
-            kind(**{name: _convert(fields[name], kind, value) for name, value in values.items() if name in fields})
-        )
-    experiment, execution = parts
-    if ALL in experiment.model:
-        experiment = dataclasses.replace(experiment, model=tuple(MODELS))
-    _check_set(experiment)
-    return experiment, execution
-
-
 def options() -> dict[str, dataclasses.Field]:
     """Every option by name, the Experiment's first."""
     return {f.name: f for kind in (Experiment, Execution) for f in dataclasses.fields(kind)}
@@ -182,56 +161,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _read_yaml(file: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(file).expanduser().read_text())
-    except OSError as error:
-        raise InputError(f"--config {file} cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {file} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(
-            f"--config {file} holds {type(content).__name__}; lines of the form 'key: value' are expected."
-        )
-    known = [name for name in options() if name not in ("fresh", "resume")]
-    content = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key in content:
-        choice(f"{file}: key", key, known)
-    if isinstance(content.get("set"), dict):
-        content["set"] = [f"{name}={value}" for name, value in content["set"].items()]
-    return content
-
-
-def _convert(spec: dataclasses.Field, kind: type, value: Any) -> Any:
-    """`value` as the field's type; raises InputError that names the option."""
-    hint = typing.get_type_hints(kind)[spec.name]
-    if typing.get_origin(hint) is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        converted = [_scalar(spec, typing.get_args(hint)[0], item) for item in items]
-        return tuple(dict.fromkeys(reversed(converted)))[::-1]  # each once, at its last place: the last --set wins
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        hint = next(t for t in typing.get_args(hint) if t is not type(None))
-    return _scalar(spec, hint, value)
-
-
-def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
-    expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
-    try:
-        if isinstance(value, dict | list | tuple) or value is None or (kind is bool) != isinstance(value, bool):
-            raise ValueError
-        converted = kind(value)
-        if kind is int and converted != float(value):
-            raise ValueError
-    except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{flag(spec.name)} {value!r}: {expected} is expected.") from None
-    if spec.metadata["choices"]:
-        choice(flag(spec.name).lstrip("-").replace("-", " "), converted, spec.metadata["choices"])
-    return converted
-
-
-def _assignment(text: str) -> tuple[str | None, str, Any]:
+def assignment(text: str) -> tuple[str | None, str, Any]:
     """'sagan.pool=max' -> ("sagan", "pool", "max"); 'lr=1e-3' -> (None, "lr", 0.001)."""
     name, sign, value = str(text).partition("=")
     if not sign or not name.strip() or not value.strip():
@@ -247,26 +177,6 @@ def _assignment(text: str) -> tuple[str | None, str, Any]:
         except ValueError:
             continue
     return owner or None, name, value
-
-
-def _check_set(experiment: Experiment) -> None:
-    """Every assignment must name a hyper-parameter: of the model that it names, asked for or not (a file may be run
-    with fewer models), or else of one that is asked for."""
-    if not experiment.set:
-        return
-    names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
-    for text in experiment.set:
-        owner, name, _ = _assignment(text)
-        if owner is not None:
-            choice(f"--set {text}: model", owner, tuple(MODELS))
-            known = [f.name for f in dataclasses.fields(MODELS[owner].HParams)]
-            choice(f"--set {text}: hyper-parameter of {owner}", name, known)
-        elif name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"--set {text}: no model of this run has a hyper-parameter {name!r}.{hint}")
-    for model in experiment.model:
-        experiment.fixed(model)
 
 
 def _at_least(name: str, value: float, least: int) -> None:

@@ -9,9 +9,8 @@ from datasets.images import Images, load
 from datasets.sample import DataError
 from datasets.split import split
 from orchestrator.errors import InputError, choice
-from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.plan import Category, Job
+from orchestrator.experiment.job import Category, Job
 from orchestrator.hashes import digest
 from orchestrator.results.output import partition
 
@@ -34,8 +33,6 @@ def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
                 f"none of --category {', '.join(experiment.category)} is in {dataset}; it has: {', '.join(categories)}."
             )
         chosen += [_category(dataset, name, data_root) for name in wanted]
-    for job in plan.jobs(experiment, chosen, workers=1):
-        _check_length(job)
     return chosen
 
 
@@ -57,6 +54,19 @@ def decode(categories: Sequence[Category], experiment: Experiment, execution: Ex
             _guard(split, images, experiment.protocol, seed)
         decoded[category] = images
     return decoded
+
+
+def check_names(jobs: Sequence[Job]) -> None:
+    """Raises InputError where the rows of a job would need a folder or a file of a longer name than there can be."""
+    for job in jobs:
+        folders = partition(job.category.dataset, job.category.name, job.model)
+        longest = max(len(f"{job.trial_id(job.trials)}.parquet") + MAKING_BYTES, *map(len, folders))
+        if longest > LONGEST_NAME_BYTES:
+            raise InputError(
+                f"category {job.category.name!r} is too long: a name made of it in the output would take {longest} "
+                f"bytes, of {LONGEST_NAME_BYTES} that file systems allow. Shorten it; a letter beyond ASCII takes 6 "
+                "bytes or more."
+            )
 
 
 def check_packages() -> str:
@@ -86,17 +96,6 @@ def _check_unicode(dataset: str, name: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise InputError(f"{dataset}: the name {name!r} is not UTF-8, which rows are written in. Rename it.") from None
-
-
-def _check_length(job: Job) -> None:
-    """Raises InputError where the rows of a job would need a folder or a file of a longer name than there can be."""
-    folders = partition(job.category.dataset, job.category.name, job.model)
-    longest = max(len(f"{job.trial_id(job.trials)}.parquet") + MAKING_BYTES, *map(len, folders))
-    if longest > LONGEST_NAME_BYTES:
-        raise InputError(
-            f"category {job.category.name!r} is too long: a name made of it in the output would take {longest} bytes, "
-            f"of {LONGEST_NAME_BYTES} that file systems allow. Shorten it; a letter beyond ASCII takes 6 bytes or more."
-        )
 
 
 def _guard(function, *args, **kwargs):

@@ -18,7 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.distributions import holds, parameters, unit
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.hashes import digest
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, JobRow

@@ -11,9 +11,9 @@ import torch
 
 from datasets.images import Images
 from orchestrator.estimate import probe
-from orchestrator.estimate.outlook import Probed
+from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import REASON_LETTERS, run_trials

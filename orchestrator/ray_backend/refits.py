@@ -18,7 +18,7 @@ import torch
 
 from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.plan import Category, Job
+from orchestrator.experiment.job import Category, Job
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.results.output import Output
 from orchestrator.results.rows import JobRow, PictureRow, ScoreRow

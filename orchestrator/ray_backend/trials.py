@@ -19,7 +19,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.plan import Category, TrialTask
+from orchestrator.experiment.job import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.results.rows import TrialRow, from_json, to_json

@@ -9,9 +9,11 @@ number of processes may write to one output at once, without a lock.
 import contextlib
 import json
 import re
+import tempfile
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
@@ -92,6 +94,15 @@ class Output(Storage):
         for name, content in files.items():
             self.write(content, "checkpoints", job_id, name)
         return f"checkpoints/{job_id}"
+
+    def driver_log(self) -> Path:
+        """Where a backend's own talk goes: a local file, beside the rows where these are local."""
+        return Path(self.base if self.is_local else tempfile.mkdtemp(), "ray", "driver.log")
+
+    def beside(self, name: str) -> str:
+        """Where a file that is drawn from the rows goes, unless it is said: into a local output, else to the current
+        folder."""
+        return self.path(name) if self.is_local else name
 
     def delete_job(self, dataset: str, category: str, model: str, job_id: str) -> None:
         """Removes everything that one job has left (`--fresh`)."""

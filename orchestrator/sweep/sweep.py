@@ -11,12 +11,13 @@ import time
 from collections.abc import Sequence
 
 from orchestrator.errors import InputError
+from orchestrator.estimate.outlook import at_most_s
 from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
-from orchestrator.experiment.plan import Job, TrialTask
+from orchestrator.experiment.job import Job, TrialTask
 from orchestrator.results import compaction
 from orchestrator.results.output import RESUME, Output
-from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
+from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.claims import BEAT_S, Claims
 from orchestrator.training import refit
 from orchestrator.training.refit import RefitTask, Refitted
@@ -59,7 +60,7 @@ class Sweep:
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
         self.running: dict[str, dict[int, UnderWay]] = {job.id: {} for job in self.todo}
         for row in output.trials(of=known & self.rows.keys()):
-            if self._counts(row):
+            if plan.counts(row, self.job_rows.get(row.job_id)):
                 self.rows[row.job_id][row.index] = row
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()
@@ -142,7 +143,7 @@ class Sweep:
             self.refit_start_s + (row.wall_s or 0.0) * row.best_epoch / row.epochs
             for row in winners if row is not None
         ]  # fmt: skip
-        return plan.at_most_s(each, self.slots)
+        return at_most_s(each, self.slots)
 
     # -- the refits
 
@@ -206,7 +207,7 @@ class Sweep:
         place = (job.category.dataset, job.category.name, job.model)
         self.job_rows |= {row.job_id: row for row in self.output.jobs(*place, of=[job.id])}
         rows = self.output.trials(*place, of=[job.id])
-        self.rows[job.id] = {row.index: row for row in rows if self._counts(row)}
+        self.rows[job.id] = {row.index: row for row in rows if plan.counts(row, self.job_rows.get(row.job_id))}
         if plan.finished(job, self.job_rows.get(job.id)):
             self.closed.add(job.id)
             self.closed_elsewhere.add(job.id)
@@ -245,14 +246,13 @@ class Sweep:
         rows = self.searched_rows(job)
         return len(rows) == job.trials or (self.out_of_time() and bool(rows))
 
-    def _counts(self, row: TrialRow) -> bool:
-        """A failed trial of a failed job is tried again."""
-        closing = self.job_rows.get(row.job_id)
-        return row.status != FAILED or closing is None or closing.status != FAILED
-
     def searched_rows(self, job: Job) -> list[TrialRow]:
         """A job's trial rows in order, of those that this run asks for."""
         return [row for index, row in sorted(self.rows[job.id].items()) if index < job.trials]
+
+    def trial_rows(self) -> list[TrialRow]:
+        """Those of all jobs that are not finished."""
+        return [row for rows in self.rows.values() for row in rows.values()]
 
     def is_over(self) -> bool:
         """Whether every job has its row."""

@@ -19,7 +19,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from orchestrator.errors import InputError
-from orchestrator.experiment.plan import TrialTask
+from orchestrator.experiment.job import TrialTask
 from orchestrator.results.output import safe_name
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.results.storage import reason

@@ -19,7 +19,7 @@ from datasets.picture import FITS
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
 

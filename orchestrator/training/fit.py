@@ -6,7 +6,6 @@ e goes on exactly.
 """
 
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,9 +14,9 @@ import torch
 from torch import Tensor
 
 from model.contract import Detector
+from orchestrator.experiment.job import epoch_steps
 from orchestrator.hashes import seed_of
-
-SCORE_BATCH = 32
+from orchestrator.training.scoring import normalise
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class Epoch:
     steps: int
     images: int  # passed through the model by this process
     train_s: float
-
-
-def epoch_steps(train_images: int, batch: int, steps_per_epoch: int | None) -> int:
-    """Optimisation steps of an epoch: as asked, else as many as show every training image once."""
-    return steps_per_epoch or -(-train_images // batch)
 
 
 def fit(
@@ -87,22 +81,3 @@ def full_batches(images: int, batch: int, steps: int, rng: np.random.Generator) 
         chosen = np.lexsort((rng.random(images), shown))[:batch]
         shown[chosen] += 1
         yield chosen
-
-
-def score(detector: Detector, pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N,) and maps (N, H, W) of uint8 `pixels` (N, H, W, C)."""
-    parts = [detector.score(normalise(chunk)) for chunk in pixels.split(SCORE_BATCH)]
-    scores, maps = zip(*parts, strict=True)
-    return torch.cat(scores).double().cpu().numpy(), torch.cat(maps).float().cpu().numpy()
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """uint8 (N, H, W, C) 0..255 -> float32 (N, C, H, W) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-
-
-def to_device(array: np.ndarray, device: torch.device | str) -> Tensor:
-    """The array on `device`; on CPU a view of it. Shared arrays are read-only, and nothing here writes to them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array).to(device)

@@ -15,9 +15,9 @@ from PIL import Image
 
 from datasets.images import Images
 from model.contract import Detector
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.results.rows import EXAMPLE, MISTAKE, PictureRow
-from orchestrator.training import fit
+from orchestrator.training import scoring
 
 MOST_EXAMPLES = 12
 MISTAKES_OF_A_KIND = 2  # missed defects, and false alarms
@@ -36,7 +36,7 @@ def rows(
     defects = [images.samples[i].defect for i in test]
     chosen = choose(images.labels[test], defects, [images.content[i] for i in test], scores, threshold)
     pixels = images.pixels[test[list(chosen)]]  # (N, H, W, C)
-    reconstructions = to_pixels(detector.reconstruct(fit.normalise(fit.to_device(pixels, device))))
+    reconstructions = to_pixels(detector.reconstruct(scoring.normalise(scoring.to_device(pixels, device))))
     low, high = float(maps.min()), float(np.quantile(maps, 1 - SATURATED_SHARE))
     found = []
     for place, (position, why) in enumerate(chosen.items()):

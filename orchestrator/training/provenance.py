@@ -14,7 +14,7 @@ import torch
 
 from datasets.split import SELECTION_SPLITS
 from orchestrator import CHECKOUT
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 
 
 def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,12 @@ import torch
 from datasets.images import Images
 from model.contract import Detector
 from orchestrator.experiment import search
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, fit, kept_pictures
+from orchestrator.training import checkpoint, kept_pictures, scoring
 from orchestrator.training.provenance import Clock, provenance
 from orchestrator.training.saved_state import SavedState
 from orchestrator.training.trial import Record, Selection, build, data_facts, selection, training
@@ -117,12 +117,12 @@ def measure(
 ) -> tuple[dict[str, Any], list[ScoreRow], list[PictureRow], tuple[float, float]]:
     """The figures of a trained detector, its scores and pictures, and the range of its maps: the threshold and the
     range from the validation part, everything else from the test part, looked at here only."""
-    val_scores, val_maps = fit.score(detector, data.val)
+    val_scores, val_maps = scoring.score(detector, data.val)
     map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE))
     threshold = image.best_f1_threshold(data.val_labels, val_scores)
     test = data.split.test
     start = Clock(device, 0.0)
-    scores, maps = fit.score(detector, fit.to_device(images.pixels[test], device))
+    scores, maps = scoring.score(detector, scoring.to_device(images.pixels[test], device))
     score_s = start.stop()["wall_s"]
     if not np.isfinite(scores).all():
         raise FloatingPointError("the scores of the test part are not finite")

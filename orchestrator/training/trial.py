@@ -24,12 +24,12 @@ from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import describe
 from orchestrator.experiment import search
-from orchestrator.experiment.plan import Job, TrialTask
+from orchestrator.experiment.job import Job, TrialTask
 from orchestrator.hashes import seed_of
 from orchestrator.metrics.image import auroc
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, TrialRow
 from orchestrator.results.storage import Storage
-from orchestrator.training import fit
+from orchestrator.training import fit, scoring
 from orchestrator.training.provenance import Clock, provenance
 from orchestrator.training.saved_state import SavedState
 
@@ -215,7 +215,7 @@ def training(
 
 def validate(detector: Detector, data: Selection) -> float:
     """Validation AUROC. Raises FloatingPointError where training has diverged."""
-    scores, _ = fit.score(detector, data.val)
+    scores, _ = scoring.score(detector, data.val)
     value = auroc(data.val_labels, scores)
     if value is None:
         raise FloatingPointError("training diverged: the validation scores are not finite; a lower lr may help")
@@ -246,9 +246,9 @@ def _select(images: Images, protocol: str, seed: int, device: torch.device) -> S
         )
     return Selection(
         parts,
-        fit.to_device(images.pixels, device),
+        scoring.to_device(images.pixels, device),
         torch.from_numpy(parts.train).to(device),
-        fit.to_device(val, device),
+        scoring.to_device(val, device),
         val_labels,
     )
 

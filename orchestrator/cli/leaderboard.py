@@ -1,0 +1,27 @@
+"""`leaderboard`: the ranking of an output, once or again and again; or an answer to SQL."""
+
+from orchestrator.cli.outputs import opened
+from orchestrator.display import ranking
+from orchestrator.errors import InputError
+
+
+def main(asked) -> int:
+    """Prints it as asked."""
+    if asked.sort and (asked.paper or asked.sql):
+        raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
+    if asked.watch is not None and (asked.paper or asked.sql or asked.format != "table"):
+        raise InputError("--watch shows the ranking as a table; leave --paper, --sql and --format out.")
+    with opened(asked.output) as output:
+        if asked.watch is not None:
+            from orchestrator.display import watch
+
+            return watch.leaderboard(output, asked.watch, asked.by, asked.sort)
+        if asked.paper:
+            ranking.paper(output, asked.format)
+        elif asked.sql:
+            from orchestrator.ranking import sql
+
+            ranking.lines(sql.query(asked.sql, output.sources), asked.format)
+        else:
+            ranking.leaderboard(output, asked.by, asked.sort, asked.format)
+    return 0

@@ -1,0 +1,19 @@
+"""What the verbs share to open an output."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from orchestrator.results.output import Output
+from orchestrator.words import printable
+
+
+@contextlib.contextmanager
+def opened(root: str) -> Iterator[Output]:
+    """An output, whose files that could not be read are named when the context ends."""
+    output = Output(root)
+    try:
+        yield output
+    finally:
+        for path, reason in sorted(output.skipped.items()):
+            print(printable(f"defectsweep: skipped {path}: {reason}"), file=sys.stderr)

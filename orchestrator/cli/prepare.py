@@ -1,0 +1,63 @@
+"""What `run` and `plan` begin with: the options -> an experiment, its jobs, and where they will run."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.cli import arguments
+from orchestrator.cli.outputs import opened
+from orchestrator.estimate import pace
+from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.experiment import preflight, reading, warm_start
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.job import Job, jobs
+from orchestrator.experiment.plan import Left
+from orchestrator.experiment.warm_start import Winner
+from orchestrator.results.output import Output
+from orchestrator.words import printable
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is asked for, and what the data and the output say to it."""
+
+    experiment: Experiment
+    execution: Execution
+    output: Output
+    winners: dict[str, list[Winner]]  # of the warm start, by model
+    jobs: list[Job]
+
+
+@contextlib.contextmanager
+def prepared(asked) -> Iterator[Prepared]:
+    """Reads the options, surveys the data and names the jobs; says what a warm start begins with. Nothing is written.
+    Raises InputError for what cannot be."""
+    experiment, execution = reading.load(arguments.given(asked), asked.config)
+    preflight.check_packages()
+    categories = preflight.survey(experiment, execution.data_root)
+    asked_for = jobs(experiment, categories, execution.workers_per_job)
+    preflight.check_names(asked_for)
+    with contextlib.ExitStack() as outputs:
+        output = outputs.enter_context(opened(execution.output))
+        winners = warm_start.winners(experiment, output, lambda root: outputs.enter_context(opened(root)))
+        begun = warm_start.begin(asked_for, experiment, winners)
+        if winners:
+            print(printable(warm_start.sentence(begun)))
+        yield Prepared(experiment, execution, output, winners, begun)
+
+
+def session(execution: Execution, log: Path):
+    """The backend is imported when it is needed: Ray takes a second, and the local backend does without it."""
+    if execution.backend == "local":
+        from orchestrator.local_backend import session
+    else:
+        from orchestrator.ray_backend.backend import session
+    return session(execution, log)
+
+
+def outlook(found: Prepared, lefts: Sequence[Left], place: Place) -> Outlook:
+    """By the rows of the output alone, which need not be of this sweep."""
+    experiment = found.experiment
+    known = pace.by_rows(found.output.trials(), experiment.model, experiment.size_px, experiment.batch)
+    return Outlook(lefts, known, place)

@@ -1,0 +1,107 @@
+"""An output's ranking on a screen: as a table on a terminal, and the same as JSON, CSV or Markdown."""
+
+import sys
+
+import pandas as pd
+from rich.console import Console
+
+from orchestrator.display import terminal
+from orchestrator.display.tables import print_table
+from orchestrator.errors import InputError
+from orchestrator.ranking import paper as published
+from orchestrator.ranking import reading
+from orchestrator.results.output import Output
+from orchestrator.words import printable
+
+DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns, on a narrow terminal
+PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
+
+
+def leaderboard(
+    output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None
+) -> None:
+    """Prints the ranking of `output`, or of the jobs `only`. Raises InputError where there are no rows."""
+    rows = output.table("leaderboard").to_pandas()
+    if only is not None:
+        rows = rows[rows.job_id.isin(only)]
+    if rows.empty:
+        if only is not None:
+            return
+        raise InputError(
+            f"--output {output.root} holds no leaderboard. 'defectsweep run --output {output.root}' makes one."
+        )
+    view = reading.view(rows, output.table("scores").to_pandas(), by, sort)
+    if format == "table":
+        _ranking(view)
+    else:
+        lines(view, format)
+    if format in ("table", "markdown"):
+        print()
+        _caption(rows, format)
+        _paragraph(reading.leads(view), format)
+
+
+def paper(output: Output, format: str = "table") -> None:
+    """Prints our figures beside the paper's. Raises InputError where nothing was finished that the paper reports on."""
+    rows = published.reported_on(output.table("leaderboard").to_pandas())
+    tables = published.tables(rows, output.table("scores").to_pandas())
+    if not tables:
+        raise InputError(
+            f"--output {output.root} holds no finished job on mvtec_ad or kolektor_sdd, the paper's datasets. "
+            f"'defectsweep run --dataset mvtec_ad --data-root DIR --output {output.root}' makes some."
+        )
+    if format in ("json", "csv"):
+        _data(published.render(tables, format))
+        return
+    for name, table in tables.items():
+        print(f"### {published.TITLES[name]}\n" if format == "markdown" else published.TITLES[name])
+        shown = published.for_reading(table)
+        if format == "markdown":
+            print(reading.markdown(shown))
+        else:
+            print_table(list(shown.columns), shown.values.tolist(), set(shown.columns) - PAPER_TEXT)
+        print()
+    _caption(rows, format)
+    _paragraph(published.notes(rows), format)
+
+
+def lines(view: pd.DataFrame, format: str) -> None:
+    """Prints any table of rows in the format asked for, in full."""
+    if format == "table":
+        shown = reading.for_reading(view)
+        print_table(list(shown.columns), shown.values.tolist(), reading.numbers(view))
+    else:
+        _data(reading.render(view, format))
+
+
+def _ranking(view: pd.DataFrame) -> None:
+    """Prints lines for reading; a narrow terminal gets fewer columns and shorter names rather than broken words."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        lines(view, "table")
+        return
+    shown = reading.for_reading(view)
+    cells = shown.values.tolist()
+    header, *rows = terminal.table(list(shown.columns), cells, console.width, DISPENSABLE, reading.numbers(view))
+    console.print(header, style="bold")
+    print(*rows, sep="\n")
+
+
+def _data(text: str) -> None:
+    """JSON and CSV: exact for a program, printable on a terminal."""
+    print("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
+
+
+def _caption(rows: pd.DataFrame, format: str) -> None:
+    print("\n".join(_sentence(line, format) for line in reading.caption(rows).split("\n")))
+
+
+def _paragraph(sentences: list[str], format: str) -> None:
+    """A sentence a line, after an empty one; as a list in Markdown."""
+    if sentences:
+        bullet = "- " if format == "markdown" else ""
+        print("", *(bullet + _sentence(sentence, format) for sentence in sentences), sep="\n")
+
+
+def _sentence(text: str, format: str) -> str:
+    return reading.markdown_text(text) if format == "markdown" else printable(text)

@@ -1,0 +1,174 @@
+"""A Job: one tuning study, made of an Experiment and of what the datasets hold. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+
+from orchestrator.experiment.config import Experiment
+from orchestrator.hashes import digest
+from orchestrator.results.output import safe_name
+from search_spaces.catalog import PRESETS, SPACES
+
+Params = dict[str, float | int | str]
+FORMAT = 1  # raise when rows of old and new code must not be mixed
+
+
+@dataclass(frozen=True)
+class Category:
+    """What a scan found: one product category of one dataset."""
+
+    dataset: str
+    name: str
+    root: str  # folder of the dataset; "" where it needs none
+    images: int
+    train_images: int
+    fingerprint: str  # over the paths, labels and sizes of its files: no image is read for it
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tuning study: model x dataset x category x seed. Its id and its seed are hashes of its description.
+
+    The number of trials is no part of that description: asked for more, a study goes on where it stood.
+    """
+
+    experiment: str
+    category: Category
+    model: str
+    seed: int
+    protocol: str
+    size_px: int
+    fit: str
+    trials: int
+    epochs: int
+    steps_per_epoch: int | None  # None: every training image once
+    batch: int
+    sampler: str
+    scheduler: str
+    fixed: tuple[tuple[str, Any], ...]
+    workers: int
+    settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
+    config_hash: str
+    warm_start: str | None = None  # the earlier output whose winners it begins with
+    starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # their names and parameters
+
+    @property
+    def id(self) -> str:
+        """Its name in rows and files: readable at the front, and unique by its hash."""
+        name = safe_name(f"{self.category.name}-{self.model}")
+        return f"{name}-s{self.seed}-{self.config_hash[:10]}"
+
+    @property
+    def space(self) -> dict[str, BaseDistribution]:
+        """What the search may vary: the model's space less what is fixed."""
+        return _without(SPACES[self.model], self.fixed)
+
+    @property
+    def presets(self) -> dict[str, Params]:
+        """What is tried first: the warm start's points, then the model's own less what is fixed, each once."""
+        unique = {name: dict(params) for name, params in self.starts}
+        for name, params in PRESETS[self.model].items():
+            free = _without(params, self.fixed)
+            if free not in unique.values():
+                unique[name] = free
+        return unique
+
+    def trial_id(self, index: int) -> str:
+        """The name of trial `index`, counted from 0."""
+        return f"{self.id}-t{index:04d}"
+
+    def steps(self, epochs: int, train_images: int) -> int:
+        """Optimisation steps of that many epochs."""
+        return epochs * epoch_steps(train_images, self.batch, self.steps_per_epoch)
+
+    def trial_steps(self) -> int:
+        """Optimisation steps of a full trial, before the split is known: at most, where it holds images out."""
+        return self.steps(self.epochs, self.category.train_images)
+
+    def trial_cost(self) -> float:
+        """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
+        if self.steps_per_epoch is None:
+            return self.epochs * self.category.train_images
+        return self.trial_steps() * min(self.batch, self.category.train_images)
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """All that a worker needs to train one trial, beside the images."""
+
+    job: Job
+    index: int
+    preset: str | None
+    params: tuple[tuple[str, Any], ...]  # chosen and fixed
+    bars: tuple[tuple[int, float], ...]  # (epoch, least running-best validation AUROC to go on)
+    seed: int
+
+
+def jobs(experiment: Experiment, categories: Sequence[Category], workers: int) -> list[Job]:
+    """Every model x category x seed of an experiment, in a stable order."""
+    return [
+        _job(experiment, category, model, seed, workers)
+        for seed in experiment.seed
+        for category in categories
+        for model in experiment.model
+    ]
+
+
+def _job(experiment: Experiment, category: Category, model: str, seed: int, workers: int) -> Job:
+    fixed = tuple(sorted(experiment.fixed(model).items()))
+    free = _without(SPACES[model], fixed)
+    presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
+    trials = experiment.trials if free else min(experiment.trials, presets)
+    settings = {
+        "format": FORMAT,
+        "workers": workers,
+        "parallel_trials": experiment.parallel_trials,
+        **{
+            name: getattr(experiment, name)
+            for name in ("protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler")
+        },
+    }
+    if experiment.steps_per_epoch is not None:
+        settings["steps_per_epoch"] = experiment.steps_per_epoch
+    description = {
+        "dataset": category.dataset,
+        "category": category.name,
+        "data": category.fingerprint,
+        "model": model,
+        "seed": seed,
+        "space": {name: distribution_to_json(space) for name, space in free.items()},
+        "presets": PRESETS[model],
+        "fixed": fixed,
+        **settings,
+    }
+    return Job(
+        experiment=experiment.hash(),
+        category=category,
+        model=model,
+        seed=seed,
+        protocol=experiment.protocol,
+        size_px=experiment.size_px,
+        fit=experiment.fit,
+        trials=trials,
+        epochs=experiment.epochs,
+        steps_per_epoch=experiment.steps_per_epoch,
+        batch=experiment.batch,
+        sampler=experiment.sampler,
+        scheduler=experiment.scheduler,
+        fixed=fixed,
+        workers=workers,
+        settings=digest({**settings, "set": experiment.set})[:8],
+        config_hash=digest(description),
+    )
+
+
+def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = {name for name, _ in fixed}
+    return {key: value for key, value in mapping.items() if key not in names}
+
+
+def epoch_steps(train_images: int, batch: int, steps_per_epoch: int | None) -> int:
+    """Optimisation steps of an epoch: as asked, else as many as show every training image once."""
+    return steps_per_epoch or -(-train_images // batch)

@@ -1,0 +1,150 @@
+"""Rankings -> what a person or a program reads: short text, sentences, JSON, CSV, Markdown. Pure."""
+
+import csv
+import html
+import json
+import math
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from orchestrator.ranking import leaderboard
+from orchestrator.words import count, printable
+
+COLUMNS = (  # of leaderboard.jobs, for reading
+    "rank", "dataset", "category", "model", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials", "seeds",
+    "settings", "status",
+)  # fmt: skip
+MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
+    "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
+    "val_auc", "f1", "au_pro", "categories", "failed", "trials",
+)  # fmt: skip
+CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A ranking as text, which the printer and the watch draw alike."""
+
+    names: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    numbers: frozenset[str]  # the names that stand over numbers
+    caption: str  # on what the figures were made
+    leads: tuple[str, ...] = ()  # does each first beat its second?
+
+
+def read(rows: pd.DataFrame, scores: pd.DataFrame, by: str = "job", sort: str | None = None) -> Reading:
+    """The ranking of at least one row of jobs. Raises InputError for a column to sort by that there is not."""
+    lines = view(rows, scores, by, sort)
+    shown = for_reading(lines)
+    return Reading(
+        tuple(shown.columns), tuple(map(tuple, shown.values)), numbers(lines), caption(rows), tuple(leads(lines))
+    )
+
+
+def view(rows: pd.DataFrame, scores: pd.DataFrame, by: str, sort: str | None) -> pd.DataFrame:
+    """The lines of one of leaderboard.VIEWS, sorted as asked."""
+    lines = leaderboard.VIEWS[by](rows, scores)
+    return leaderboard.sort(lines, sort) if sort else lines
+
+
+def numbers(lines: pd.DataFrame) -> frozenset[str]:
+    """The columns of numbers."""
+    return frozenset(name for name in lines.columns if pd.api.types.is_numeric_dtype(lines[name]))
+
+
+def render(lines: pd.DataFrame, format: str) -> str:
+    """The lines as JSON, CSV or a Markdown table, in full but for Markdown, which is for reading."""
+    if format == "json":
+        return json.dumps(json.loads(lines.to_json(orient="records", double_precision=15)), indent=2)
+    if format == "csv":
+        text = lines.to_csv(index=False, quoting=csv.QUOTE_MINIMAL)
+        if "\r" in text:  # bare, it would end a line
+            text = lines.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+        return text.rstrip("\n")
+    return markdown(for_reading(lines))
+
+
+def markdown(shown: pd.DataFrame) -> str:
+    """A table of text as Markdown; its cells are shown sign by sign."""
+    lines = [list(shown.columns), *shown.values.tolist()]
+    header, *rows = [f"| {' | '.join(markdown_text(str(value)) for value in line)} |" for line in lines]
+    return "\n".join([header, f"|{'|'.join(['---'] * len(shown.columns))}|", *rows])
+
+
+def markdown_text(text: str) -> str:
+    """`text` as Markdown and HTML show it sign by sign: no markup, no end of a line or of a table's cell. An underscore
+    within a word is none."""
+    return re.sub(r"[\\`*~|\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", html.escape(printable(text), quote=False))
+
+
+def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
+    """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
+    table = lines.copy()
+    views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
+    names = next(views, tuple(table.columns))
+    if "interval" in names:
+        table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
+    optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
+    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    return table.rename(columns={"interval": "95 % interval"}).map(short)
+
+
+def leads(lines: pd.DataFrame) -> list[str]:
+    """For each ranking whose first and second could be paired, a sentence: does the first beat the second? Then how
+    that was decided."""
+    if "lead" not in lines or lines.lead.isna().all():
+        return []
+    varying = [name for name in ("protocol", "size_px") if lines[name].nunique() > 1]
+    if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
+        varying.append("dataset")
+    compared = lines[lines.lead.notna()]
+    how = "told apart: 0 lies outside the interval of a paired bootstrap over the common seeds and their test images"
+    if (compared.lead_jobs == compared.lead_categories).any():
+        how += "; of one seed it says nothing about others"
+    return [*(_lead_sentence(line, varying) for line in compared.to_dict("records")), how]
+
+
+def caption(rows: pd.DataFrame) -> str:
+    """On what the figures were made: protocol, selecting split, sizes, seeds, hardware."""
+    protocols = sorted(set(rows.protocol))
+    seeds = sorted(set(rows.seed))
+    parts = [
+        f"test AUROC on {', '.join(sorted(set(rows.dataset)))}, protocol {', '.join(protocols)}",
+        f"chosen on {', '.join(sorted(set(rows.selection_split.dropna()))) or 'nothing'}",
+        f"{', '.join(f'{size} px' for size in sorted(set(rows.size_px)))}",
+        f"seed {', '.join(map(str, seeds))}",
+        ", ".join(sorted(set(rows.device.dropna()))) or "no device",
+    ]
+    text = printable(" · ".join(parts))
+    if "paper" in protocols:
+        text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
+    return text
+
+
+def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
+    """"low-high" of each pair with three decimals; "-" where there is none."""
+    return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in zip(lows, highs, strict=True)]
+
+
+def short(value) -> str:
+    """A cell for reading: numbers with three decimals, or two digits where those would hide them; "-" for what is not
+    there."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+    return str(value)
+
+
+def _lead_sentence(line: dict, varying: list[str]) -> str:
+    where = line.get("category") or f"mean of {count(line['lead_categories'], 'category', 'categories')}"
+    where = ", ".join([where, *(f"{line[name]} px" if name == "size_px" else line[name] for name in varying)])
+    names, lead, low, high = (line["model"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
+    if lead < 0:  # over the common seeds the second is ahead
+        names, lead, low, high = names[::-1], -lead, -high, -low
+    return (
+        f"{where}: {names[0]} leads {names[1]} by {lead:.3f} (95 % {low:.3f} to {high:.3f}, "
+        f"{count(line['lead_jobs'], 'job')} each): {'not ' if low <= 0 <= high else ''}told apart"
+    )
