@@ -2,16 +2,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 DEMO ?= demo
 
-.PHONY: demo test lint bench chaos install clean
+.PHONY: demo test test-all lint bench chaos install clean
 .SILENT:
 
 demo: install
 	$(BIN)/defectsweep run --config experiments/demo.yaml --output $(DEMO)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed-test
+	$(PYTEST)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check --output-format concise .

@@ -17,6 +17,7 @@ import torch
 import yaml
 from PIL import Image
 
+from datasets.images import Images, load
 from datasets.synthetic import write_files
 from model.catalog import MODELS
 from orchestrator import CHECKOUT
@@ -38,6 +39,45 @@ from orchestrator.results.rows import (
     TrialRow,
 )
 from orchestrator.training import checkpoint
+
+
+SLOW_FOLDER = Path(__file__).parent / "whole"
+MOST_CPU_S = 20.0  # of a test of the fast tier
+STARTED_AT = pytest.StashKey[float]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs the whole product, in tests/whole/, is of the slow tier: `make test-all` runs it, `make test` does not.
+    A slow test has more time before it is taken for stuck, for two run at once."""
+    for item in items:
+        if SLOW_FOLDER in item.path.parents:
+            item.add_marker("slow")
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Fails a test that is too long for the fast tier, by the CPU that it and its fixtures took, not by the clock."""
+    report = yield
+    used_s = _cpu_s() - item.stash.get(STARTED_AT, _cpu_s())
+    if report.when == "call" and report.passed and used_s > MOST_CPU_S and not item.get_closest_marker("slow"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} used {used_s:.0f} s of CPU; a test of `make test` has {MOST_CPU_S:.0f} s: "
+            "make it shorter, or mark it slow (pytest.mark.slow, or move it to tests/whole/)"
+        )
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[STARTED_AT] = _cpu_s()
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +233,12 @@ def few_images(tmp_path_factory) -> Path:
     for surplus in sorted((root / "fabric" / "train" / "good").iterdir())[24:]:
         surplus.unlink()
     return root
+
+
+@pytest.fixture(scope="session")
+def fabric(few_images) -> Images:
+    """The images of that category, loaded at 32 px: 24 to train with, 82 labelled ones."""
+    return load("folder", str(few_images), "fabric", 32)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from model.catalog import MODELS
 
 SIZE_PX, BATCH = 32, 8
 TRAINED = [name for name in MODELS if name != "mean_image"]
+LONG = {"sagan", "ganomaly", "anogan", "f_anogan", "egbad", "alad"}  # to train; no run has them unless asked to
 QUICK = {"anogan": {"latent_steps": 30}}  # 500 of them on every image of every test would take minutes
 SHORT_STEPS = {"egbad": 120, "alad": 30, "f_anogan": 40}  # of a short training; 60 of the others
 SHORT_TRAINING = {  # hyper-parameters for it, where the authors' are for tens of thousands of steps
@@ -84,7 +85,7 @@ def test_the_weights_are_a_function_of_the_seed(name):
         assert not all(torch.equal(one, two) for one, two in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in MODELS])
 def test_after_a_short_training_gross_defects_score_higher_and_are_seen_where_they_are(name):
     detector = train(build(name, **SHORT_TRAINING.get(name, {})), products(32, seed=1), SHORT_STEPS.get(name, 60))
     normal = products(8, seed=2)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.images import load
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.preflight import survey
@@ -21,14 +20,14 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def images():
-    return load("synthetic", None, "fabric", 32)
+def images(fabric):
+    return fabric
 
 
 @pytest.fixture(scope="module")
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, steps_per_epoch=4, batch=40
+        model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, steps_per_epoch=4, batch=16
     )
     return plan.jobs(experiment, survey(experiment, None), 1)[0]
 
@@ -123,10 +122,10 @@ def test_it_does_not_go_on_from_the_state_of_another_winner(job, images, winner,
 
 
 def test_it_keeps_the_batch_of_a_winner_that_ran_out_of_memory(job, images, winner):
-    halved = dataclasses.replace(winner, batch=20, best_epoch=1, note="out of memory with batch 40: trained with 20")
+    halved = dataclasses.replace(winner, batch=8, best_epoch=1, note="out of memory with batch 16: trained with 8")
     result, _ = refit.refit(refit.refit_task(job, [halved]), images, CPU, 0.0)
-    assert (result.row.batch, result.row.note) == (20, halved.note)
-    assert result.row.images_per_s * result.row.train_s == pytest.approx(4 * 20)
+    assert (result.row.batch, result.row.note) == (8, halved.note)
+    assert result.row.images_per_s * result.row.train_s == pytest.approx(4 * 8)
 
 
 def test_its_checkpoint_is_the_detector_that_was_measured(images, refitted, saved_detector):

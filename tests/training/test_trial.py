@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.images import load
 from datasets.split import split
 from model import mean_image
 from model.catalog import MODELS
@@ -23,8 +22,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def images():
-    return load("synthetic", None, "fabric", 32)
+def images(fabric):
+    return fabric
 
 
 def job(model: str = "mean_image", **settings) -> plan.Job:
