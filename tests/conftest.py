@@ -18,12 +18,11 @@ import yaml
 from PIL import Image
 
 from datasets.images import Images, load
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from model.catalog import MODELS
 from orchestrator import CHECKOUT
-from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.plan import Category, Job
+from orchestrator.experiment.job import Category, Job, jobs
 from orchestrator.experiment.search import best_so_far
 from orchestrator.metrics import image, intervals
 from orchestrator.results.output import Output
@@ -39,7 +38,6 @@ from orchestrator.results.rows import (
     TrialRow,
 )
 from orchestrator.training import checkpoint
-
 
 SLOW_FOLDER = Path(__file__).parent / "whole"
 MOST_CPU_S = 20.0  # of a test of the fast tier
@@ -102,7 +100,7 @@ def make_job() -> Callable[..., Job]:
         if isinstance(category, str):
             category = Category("mvtec_ad", category, "/data", images=292, train_images=209, fingerprint="f" * 64)
         options = {"model": ("sa_skip_ganomaly",), **options}
-        (job,) = plan.jobs(Experiment(**options), [category], workers)
+        (job,) = jobs(Experiment(**options), [category], workers)
         return job
 
     return make

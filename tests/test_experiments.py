@@ -5,7 +5,8 @@ import pytest
 from datasets.catalog import DATASETS
 from model.catalog import MODELS
 from orchestrator import CHECKOUT
-from orchestrator.experiment.config import Experiment, load
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.reading import load
 
 EXPERIMENTS = CHECKOUT / "experiments"
 FILES = sorted(EXPERIMENTS.glob("*.yaml"))

@@ -10,6 +10,7 @@ from model.catalog import MODELS
 from orchestrator.errors import RunError
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import LocalBackend
 from orchestrator.results.output import Output
@@ -28,7 +29,7 @@ def job() -> plan.Job:
     experiment = Experiment(
         model=("skip_ganomaly",), category=("fabric",), size_px=32, trials=2, epochs=3, steps_per_epoch=2, batch=4
     )
-    return plan.jobs(experiment, survey(experiment, None), 1)[0]
+    return jobs(experiment, survey(experiment, None), 1)[0]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from orchestrator import CHECKOUT
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.results.output import Output
 from orchestrator.training import checkpoint
 
@@ -53,7 +53,7 @@ def run(data: Path, output: Path, *more: str) -> list[str]:
 def on_a_terminal(argv: list[str]) -> str:
     """Everything that `defectsweep argv` writes to its terminal, of 300 columns."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", "import sys; from orchestrator.cli.verbs import main; sys.exit(main())", *argv]
+    command = [sys.executable, "-c", "import sys; from orchestrator.cli import main; sys.exit(main())", *argv]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "300", "CI": ""}
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with subprocess.Popen(command, **streams, cwd=CHECKOUT, env=environment) as process:

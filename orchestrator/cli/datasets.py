@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from datasets.catalog import DATASETS
-from datasets.synthetic import write_files
+from datasets.readers.synthetic import write_files
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment import preflight

@@ -94,7 +94,7 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     shown = table.drop(columns=["low", "high"])
     shown.insert(shown.columns.get_loc("ours") + 1, "95 % interval", intervals)
     same = [name for name in ("settings", "categories") if name in shown and shown[name].nunique() < 2]
-    return shown.drop(columns=same).map(leaderboard.short).rename(columns={"paper_of_15": "all 15", "size_px": "px"})
+    return shown.drop(columns=same).map(reading.short).rename(columns={"paper_of_15": "all 15", "size_px": "px"})
 
 
 def render(tables: dict[str, pd.DataFrame], format: str) -> str:

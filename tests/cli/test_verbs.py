@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from datasets.readers.synthetic import write_files
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.results.output import Output
 
 SMALL = ["--backend", "local", "--model", "mean_image", "--size-px", "32", "--trials", "1", "--epochs", "1"]
@@ -97,10 +97,10 @@ def test_figures_need_nothing_but_the_rows(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_a_line_of_the_readme_reads_the_rows(library, data, tmp_path, checkout, monkeypatch):
+def test_a_line_of_the_docs_reads_the_rows(library, data, tmp_path, checkout, monkeypatch):
     main(own(data, tmp_path / "results"))
     (row,) = Output(str(tmp_path / "results")).jobs()
-    (line,) = re.findall(rf"^{library}\..*$", (checkout / "README.md").read_text(), re.M)
+    (line,) = re.findall(rf"^{library}\..*$", (checkout / "docs/columns.md").read_text(), re.M)
     monkeypatch.chdir(tmp_path)
     table = eval(line, {library: importlib.import_module(library)})
     assert [list(table[name]) for name in ("job_id", "test_auc")] == [[row.job_id], [row.test_auc]]

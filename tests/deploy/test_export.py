@@ -16,7 +16,7 @@ from orchestrator.deploy import export
 from orchestrator.deploy.export import Difference
 from orchestrator.errors import InputError, RunError
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, fit
+from orchestrator.training import checkpoint, scoring
 from orchestrator.training.checkpoint import Checkpoint
 
 RNG = np.random.default_rng(0)
@@ -55,7 +55,7 @@ def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
 def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_pictures(load, model):
     found, images = load(model), pictures(3)
     squares = np.stack([fit_image(pixels, 32, "letterbox") for pixels in images])
-    expected, expected_maps = fit.score(found.detector("cpu"), torch.from_numpy(squares))
+    expected, expected_maps = scoring.score(found.detector("cpu"), torch.from_numpy(squares))
     config = dataclasses.replace(found.config, threshold=float(np.median(expected)))
     program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.module()
     for count in (3, 1):
@@ -121,11 +121,11 @@ def test_it_runs_without_this_repository(exported, tmp_path, checkout):
     assert done.returncode == 0, done.stderr
     scores, flagged, shape, ours = json.loads(done.stdout)
     squares = np.stack([fit_image(pixels, 32, "letterbox") for pixels in images])
-    expected, _ = fit.score(exported.detector, torch.from_numpy(squares))
+    expected, _ = scoring.score(exported.detector, torch.from_numpy(squares))
     assert scores == expected.tolist()
     assert (flagged, shape, ours) == ([score >= 0.5 for score in scores], [3, 23, 32], [])
 
 
 def test_large_pictures_are_checked_a_few_at_a_time(exported):
-    assert exported.pictures_at_a_time == fit.SCORE_BATCH
+    assert exported.pictures_at_a_time == scoring.SCORE_BATCH
     assert dataclasses.replace(exported, size=(3000, 4000)).pictures_at_a_time == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from orchestrator.cli import verbs
+from orchestrator import cli
 from orchestrator.deploy import choose, predict
 from orchestrator.deploy.choose import Wanted
 from orchestrator.errors import InputError
@@ -28,7 +28,7 @@ def trained(few_images, tmp_path_factory) -> Path:
     flags = [word for model in MODELS for word in ("--model", model)]
     flags += ["--size-px", "32", "--epochs", "1", "--steps-per-epoch", "2", "--batch", "8", "--trials", "1"]
     where = ["--dataset", "folder", "--data-root", str(few_images), "--category", "fabric", "--output", str(output)]
-    assert verbs.main(["run", "--backend", "local", *flags, *where]) == 0
+    assert cli.main(["run", "--backend", "local", *flags, *where]) == 0
     return output
 
 
@@ -38,7 +38,7 @@ def judge(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def judge(*words: str, model: str = "mean_image") -> tuple[int, list[dict], str]:
-        status = verbs.main(["predict", *words, "--output", str(trained), "--model", model])
+        status = cli.main(["predict", *words, "--output", str(trained), "--model", model])
         table = Path("predictions/predictions.parquet")
         rows = pq.read_table(table).to_pylist() if table.exists() else []
         captured = capsys.readouterr()
@@ -181,7 +181,7 @@ def test_any_form_of_picture_is_judged_as_its_colour_copy_is(judge):
 
 def test_a_score_that_is_no_number_is_an_error_and_never_good(judge, monkeypatch):
     picture("a/1.png")
-    monkeypatch.setattr(predict.fit, "score", lambda *_: (np.array([np.nan]), np.zeros((1, 32, 32))))
+    monkeypatch.setattr(predict.scoring, "score", lambda *_: (np.array([np.nan]), np.zeros((1, 32, 32))))
     status, rows, _ = judge("a")
     assert status == 1 and rows[0]["verdict"] is None and "no finite number" in rows[0]["error"]
 
@@ -213,7 +213,7 @@ def test_a_detector_can_be_named_by_its_folder_and_nothing_beside(judge, trained
     (job,) = (job for job in Output(str(trained)).jobs() if job.model == "ganomaly")
     folder = tmp_path / "carried away"
     shutil.copytree(trained / "checkpoints" / job.job_id, folder)
-    assert verbs.main(["predict", "a", "--checkpoint", str(folder)]) == 0
+    assert cli.main(["predict", "a", "--checkpoint", str(folder)]) == 0
     assert pq.read_table("predictions/predictions.parquet")["model"].to_pylist() == ["ganomaly"]
     assert judge("a", "--checkpoint", str(folder))[0] == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.sweep import Sweep

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.display import watch
-from orchestrator.display.watch import JobUnderWay, Ranking, View, Watch, shown
+from orchestrator.display.watch import JobUnderWay, View, Watch, shown
 from orchestrator.errors import InputError
+from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
 
@@ -95,7 +96,7 @@ def view() -> View:
     caption = "test AUROC on mvtec_ad, protocol paper · chosen on test · 64 px\nprotocol paper chooses on the test part"
     job = JobUnderWay("bottle", "ganomaly", "0", 3, 0.75, NOW - timedelta(seconds=75))
     about = ("validation AUROC", "chosen on val", "64 px", "cpu x1")
-    return View(Ranking(names, cells, frozenset({"rank"}), caption), (job, JobUnderWay("cable", "sagan", "1")), about)
+    return View(Reading(names, cells, frozenset({"rank"}), caption), (job, JobUnderWay("cable", "sagan", "1")), about)
 
 
 def test_where_it_is_wide_and_high_all_is_shown(view):

@@ -6,9 +6,11 @@ import dataclasses
 import pytest
 
 from orchestrator.estimate import in_words
-from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place
+from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
+from orchestrator.experiment.plan import Left
 
 A, B = "skip_ganomaly", "mean_image"
 PACE = Pace(image_s=0.01, score_s=0.05)

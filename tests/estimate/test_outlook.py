@@ -6,12 +6,14 @@ import pytest
 
 from datasets.images import load
 from datasets.split import split
-from orchestrator.estimate import outlook
-from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place, Probed
-from orchestrator.experiment.plan import Category
+from orchestrator.estimate import pace
+from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.pace import Measured, Pace, Probed
+from orchestrator.experiment import plan
+from orchestrator.experiment.job import Category
+from orchestrator.experiment.plan import Left
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
-from orchestrator.sweep.sweep import Sweep
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
 TIMES = {  # of 2 epochs: 4 s of training at 100 images a second, 3 s a validation of 30 images
@@ -35,7 +37,7 @@ def row(make_job, make_trial):
 
 
 def measure(*rows, size_px: int = 32, batch: int = 10) -> Measured:
-    (measured,) = outlook.by_rows(rows, (A, B), size_px, batch)
+    (measured,) = pace.by_rows(rows, (A, B), size_px, batch)
     return measured
 
 
@@ -60,7 +62,7 @@ def test_rows_that_measured_nothing_are_left_out(row, make_job, make_trial):
         row(model="mean_image"),  # not asked for
         row(size_px=64),
     ]
-    assert outlook.by_rows(useless, (A, B), 32, 10) == []
+    assert pace.by_rows(useless, (A, B), 32, 10) == []
     assert measure(*useless, row()).rows == 1
 
 
@@ -98,11 +100,11 @@ def test_the_memory_is_a_gpus_at_its_highest_that_of_a_process_says_nothing(row)
 
 def test_probes_of_several_models_are_one_source_and_those_that_failed_say_why():
     good = Probed(Pace(0.01, 0.1), device="cpu x2", wall_s=3.0)
-    measured = outlook.by_probes({A: good, B: Probed(error="does not fit", device="cpu x2", wall_s=1.0)})
+    measured = pace.by_probes({A: good, B: Probed(error="does not fit", device="cpu x2", wall_s=1.0)})
     assert measured == Measured({A: good.pace}, "cpu x2", 2.0, "CPU-core", probe_s=4.0, failed={B: "does not fit"})
-    gpu = outlook.by_probes({A: dataclasses.replace(good, device="NVIDIA H100", gpus=0.25)})
+    gpu = pace.by_probes({A: dataclasses.replace(good, device="NVIDIA H100", gpus=0.25)})
     assert (gpu.held, gpu.unit) == (0.25, "GPU")
-    assert outlook.by_probes({A: Probed(error="its worker died")}).failed == {A: "its worker died"}
+    assert pace.by_probes({A: Probed(error="its worker died")}).failed == {A: "its worker died"}
 
 
 # -- what is left
@@ -130,7 +132,7 @@ def test_a_finished_job_costs_nothing(make_job):
 
 @pytest.mark.parametrize(("protocol", "images"), [("holdout", (41, 42)), ("paper", (83, 83)), ("synthetic", (84, 83))])
 def test_the_protocol_says_how_many_images_choose_and_how_many_are_measured_on(make_job, protocol, images):
-    assert outlook.scored_images(make_job(protocol=protocol)) == images  # of 209 normal and 83 labelled images
+    assert pace.scored_images(make_job(protocol=protocol)) == images  # of 209 normal and 83 labelled images
 
 
 @pytest.mark.parametrize("protocol", ["holdout", "paper", "synthetic"])
@@ -139,7 +141,7 @@ def test_which_is_as_many_as_a_split_puts_there(make_job, few_images, protocol):
     normal = sum(sample.part == "train" for sample in images.samples)
     category = Category("folder", "fabric", str(few_images), len(images.samples), normal, "f" * 64)
     parts = split(images, protocol, 0)
-    expected = outlook.scored_images(make_job(category, protocol=protocol))
+    expected = pace.scored_images(make_job(category, protocol=protocol))
     assert expected == pytest.approx((len(parts.val) + len(parts.forge), len(parts.test)), abs=2)
 
 
@@ -148,7 +150,8 @@ def test_of_a_sweep_it_is_what_its_rows_do_not_hold(tmp_path, make_job, make_tri
     begun, finished, fresh = (make_job(name, trials=3) for name in ("bottle", "cable", "pill"))
     output.write_trial(make_trial(begun, 0, [0.5]))
     output.write_job(make_job_row(finished))
-    lefts = outlook.left(Sweep([begun, finished, fresh], output))
+    closing = {row.job_id: row for row in output.jobs()}
+    lefts = plan.left([begun, finished, fresh], closing, output.trials())
     assert lefts == [Left(begun, 2, 1), Left(finished, 0, 0), Left(fresh, 3, 1)]
 
 

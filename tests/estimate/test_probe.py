@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from model.catalog import MODELS
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.estimate import probe
-from orchestrator.estimate.outlook import Left, Measured, Outlook, Pace, Place
+from orchestrator.estimate.outlook import PROBE_S, Outlook, Place, complete
+from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.plan import Left
 from orchestrator.local_backend import LocalBackend
-from orchestrator.training.fit import SCORE_BATCH
+from orchestrator.training.scoring import SCORE_BATCH
 
 CPU = torch.device("cpu")
 EXPERIMENT = Experiment(model=("ganomaly", "mean_image"), size_px=32, batch=4)
@@ -92,7 +94,7 @@ def test_the_detector_is_the_runs_own_at_its_size_and_batch(monkeypatch):
             seen.append(len(images))
             return super().score(images)
 
-    monkeypatch.setitem(MODELS, "ganomaly", Watched)
+    monkeypatch.setattr("model.ganomaly.Ganomaly", Watched)
     monkeypatch.setattr(probe, "TRAIN_S", 60.0)
     monkeypatch.setattr(probe, "SCORE_S", 60.0)
     monkeypatch.setattr(probe, "ENOUGH", 1)
@@ -108,7 +110,7 @@ def test_a_model_of_phases_is_measured_in_each(monkeypatch):
             phases.append(progress < self.hparams.gan_share)
             return super().step(images, progress)
 
-    monkeypatch.setitem(MODELS, "f_anogan", Watched)
+    monkeypatch.setattr("model.f_anogan.FAnoGan", Watched)
     monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 3.0 * images)
     pace = probe.probe(EXPERIMENT, "f_anogan", CPU, 0.0).pace
     assert phases[:3] == [True, True, False]  # two thirds are the GAN's
@@ -123,7 +125,7 @@ def test_anogans_long_search_is_cut_and_multiplied(monkeypatch):
             searches.append(self.hparams.latent_steps)
             return torch.zeros(len(images)), images[:, 0]
 
-    monkeypatch.setitem(MODELS, "anogan", Watched)
+    monkeypatch.setattr("model.anogan.AnoGan", Watched)
     monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 2.0 * images)
     probed = probe.probe(EXPERIMENT, "anogan", CPU, 0.0)
     assert set(searches) == {probe.SEARCH_STEPS}
@@ -157,7 +159,7 @@ def outlook(make_job):
 
 def test_only_what_no_row_tells_of_is_probed_and_said(outlook):
     said = []
-    whole = probe.complete(outlook, EXPERIMENT, LocalBackend(Execution(backend="local")), said.append)
+    whole = complete(outlook, EXPERIMENT, LocalBackend(Execution(backend="local")), said.append)
     rows, probed = whole.known
     assert rows == outlook.known[0] and set(probed.paces) == {"mean_image"} and probed.unit == "CPU-core"
     assert said == ["measuring by a few steps each: mean_image"] and whole.unmeasured() == []
@@ -165,8 +167,8 @@ def test_only_what_no_row_tells_of_is_probed_and_said(outlook):
 
 def test_where_rows_tell_of_everything_or_time_is_short_nothing_is_probed(outlook):
     told = dataclasses.replace(outlook, lefts=outlook.lefts[:1])
-    assert probe.complete(told, EXPERIMENT, None, print) is told
-    assert probe.complete(outlook, EXPERIMENT, None, print, most_s=probe.MODEL_S) is outlook
+    assert complete(told, EXPERIMENT, None, print) is told
+    assert complete(outlook, EXPERIMENT, None, print, most_s=PROBE_S) is outlook
 
 
 def test_a_probe_has_the_threads_of_a_trial():

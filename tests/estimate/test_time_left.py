@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from orchestrator.estimate.time_left import JobState, UnderWay, left_s
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 
 A, B = "sa_skip_ganomaly", "ganomaly"
 LENGTHS = (1, 3, 1, 10, 3, 1, 1, 10, 3)  # epochs of trials that the search chose: halved successively

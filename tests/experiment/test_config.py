@@ -8,7 +8,8 @@ import pytest
 
 from model.catalog import MODELS
 from orchestrator.errors import InputError
-from orchestrator.experiment.config import Execution, Experiment, load
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.reading import load
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category, jobs
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS, SPACES
 
@@ -40,7 +40,7 @@ CHANGED = {  # every field of a job that decides its rows, with another value
 def test_jobs_are_every_model_on_every_category_with_every_seed():
     cable = dataclasses.replace(BOTTLE, name="cable")
     experiment = Experiment(model=("sa_skip_ganomaly", "mean_image"), seed=(0, 1))
-    found = [(job.seed, job.category.name, job.model) for job in plan.jobs(experiment, [BOTTLE, cable], 1)]
+    found = [(job.seed, job.category.name, job.model) for job in jobs(experiment, [BOTTLE, cable], 1)]
     assert found == [
         (seed, category, model)
         for seed in (0, 1)

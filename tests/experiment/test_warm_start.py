@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from orchestrator.cli import verbs
+from orchestrator import cli
 from orchestrator.errors import InputError
 from orchestrator.experiment import plan, warm_start
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category, jobs
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS
@@ -107,7 +107,7 @@ def test_a_search_does_not_begin_with_its_own_end(make_job, winner):
 
 def warm_jobs(found: dict, category: Category = BOTTLE, **options) -> list[plan.Job]:
     experiment = Experiment(**{**WARM, **options})
-    return warm_start.begin(plan.jobs(experiment, [category], 1), experiment, found)
+    return warm_start.begin(jobs(experiment, [category], 1), experiment, found)
 
 
 def test_its_first_trials_are_the_starts_then_the_models_presets(winner):
@@ -170,7 +170,7 @@ def test_an_output_without_such_jobs_is_named(tmp_path):
 
 
 def test_a_run_with_nothing_to_begin_with_writes_nothing(tmp_path, capsys):
-    assert verbs.main(["run", "--warm-start", f"{tmp_path}/nothing", "--output", f"{tmp_path}/out"]) == 2
+    assert cli.main(["run", "--warm-start", f"{tmp_path}/nothing", "--output", f"{tmp_path}/out"]) == 2
     assert "holds no finished job" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -179,7 +179,7 @@ def test_a_file_of_the_earlier_output_that_cannot_be_read_is_named(tmp_path, cap
     torn = tmp_path / "earlier" / "leaderboard" / "torn.parquet"
     torn.parent.mkdir(parents=True)
     torn.write_bytes(b"PAR1")
-    assert verbs.main(["run", "--warm-start", f"{tmp_path}/earlier", "--output", f"{tmp_path}/out"]) == 2
+    assert cli.main(["run", "--warm-start", f"{tmp_path}/earlier", "--output", f"{tmp_path}/out"]) == 2
     assert "skipped leaderboard/torn.parquet" in capsys.readouterr().err
 
 
@@ -199,8 +199,8 @@ def test_a_run_begins_with_the_best_of_the_run_before(tmp_path, few_images, caps
         f"run --backend local --dataset folder --data-root {two} --model skip_ganomaly --size-px 32 "
         f"--epochs 1 --output {tmp_path}/out --scheduler none"
     ).split()
-    assert verbs.main([*command, "--trials", "2"]) == 0
-    assert verbs.main([*command, "--trials", "1", "--warm-start", f"{tmp_path}/out"]) == 0
+    assert cli.main([*command, "--trials", "2"]) == 0
+    assert cli.main([*command, "--trials", "1", "--warm-start", f"{tmp_path}/out"]) == 0
     assert f"warm start from {tmp_path}/out: 2 starting points, of 2 earlier jobs" in capsys.readouterr().out
     output = Output(f"{tmp_path}/out")
     cold = {row.category: row for row in output.jobs() if row.warm_start is None}
@@ -208,5 +208,5 @@ def test_a_run_begins_with_the_best_of_the_run_before(tmp_path, few_images, caps
     assert warm["left"].preset == f"warm:{cold['right'].job_id}" and warm["left"].lr == cold["right"].lr
     assert {row.warm_start for row in output.jobs()} == {None, f"{tmp_path}/out"}
     trials = len(output.trials())
-    assert verbs.main([*command, "--trials", "1", "--warm-start", f"{tmp_path}/out"]) == 0
+    assert cli.main([*command, "--trials", "1", "--warm-start", f"{tmp_path}/out"]) == 0
     assert len(output.trials()) == trials

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.ranking import leaderboard, reading, sql
+from orchestrator.ranking import leaderboard, reading
+from orchestrator.ranking.sql import query
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, arrow_schema
@@ -373,20 +374,20 @@ def tables(row, tmp_path) -> Callable[[str], list]:
 
 def test_sql_groups_the_rows(tables):
     sql = "SELECT model, count(*) AS jobs, avg(test_auc) AS mean FROM leaderboard GROUP BY model ORDER BY mean DESC"
-    lines = sql.query(sql, tables)
+    lines = query(sql, tables)
     assert lines.model.tolist() == [A, B] and lines.jobs.tolist() == [2, 1]
     assert lines["mean"].tolist() == pytest.approx([0.8, 0.6])
     assert "0.800" in reading.render(lines, "markdown")
 
 
 def test_what_a_query_asks_for_is_shown_as_it_is(tables):
-    lines = sql.query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
+    lines = query("SELECT model, test_auc_low, test_auc_high FROM leaderboard", tables)
     assert list(reading.for_reading(lines).columns) == ["model", "test_auc_low", "test_auc_high"]
 
 
 def test_only_the_tables_that_a_query_names_are_read(tables):
     asked = []
-    lines = sql.query("SELECT count(*) AS n FROM Trials", lambda kind: asked.append(kind) or tables(kind))
+    lines = query("SELECT count(*) AS n FROM Trials", lambda kind: asked.append(kind) or tables(kind))
     assert lines.n.tolist() == [0] and asked == ["trials"]
 
 
@@ -403,12 +404,12 @@ def test_only_the_tables_that_a_query_names_are_read(tables):
     ],
 )
 def test_whatever_only_reads_is_answered(sql, lines, tables):
-    assert len(sql.query(sql, tables)) == lines
+    assert len(query(sql, tables)) == lines
 
 
 def refused(sql: str, tables) -> str:
     with pytest.raises(InputError) as caught:
-        sql.query(sql, tables)
+        query(sql, tables)
     (line,) = str(caught.value).splitlines()
     return line
 
@@ -471,7 +472,7 @@ def test_sql_reaches_no_file(sql, tables, tmp_path, monkeypatch):
 )
 def test_sql_changes_nothing(sql, tables):
     refused(sql, tables)
-    assert len(sql.query("FROM leaderboard", tables)) == 3
+    assert len(query("FROM leaderboard", tables)) == 3
 
 
 @pytest.mark.parametrize(

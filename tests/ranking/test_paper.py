@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from datasets.catalog import DATASETS
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 from orchestrator.ranking import paper, reading
 from orchestrator.results.rows import arrow_schema
 from orchestrator.training import refit

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import report
 from orchestrator.errors import InputError
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, MISTAKE, PRUNED
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import InputError
-from orchestrator.experiment.plan import Category
+from orchestrator.experiment.job import Category
 from orchestrator.report import paper_figures
 from orchestrator.report.paper_figures import Wanted
 from orchestrator.results.output import Output

@@ -4,7 +4,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from orchestrator.report import plot_style, quality_plots, tables
+from orchestrator.report import plot_style, tables
+from orchestrator.report import quality_plots as plots
 
 MARKS = plot_style.marks(["ganomaly", "mean_image"])
 LABELS = [0, 0, 0, 1, 1, 1]
@@ -20,7 +21,7 @@ def rows(scores: dict[str, list[float]], seeds: list[int]) -> tables.Found:
 
 
 def test_the_roc_curve_goes_through_the_threshold_points():
-    own = quality_plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
+    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
     roc, curve = own["roc"]["data"][0], own["precision_recall"]["data"][0]
     assert (0.0, 0.6667) in zip(roc["x"], roc["y"], strict=True)
     assert (1.0, 0.75) in zip(curve["x"], curve["y"], strict=True)
@@ -28,19 +29,19 @@ def test_the_roc_curve_goes_through_the_threshold_points():
 
 
 def test_each_seed_is_a_line_and_the_model_one_entry_of_the_legend():
-    own = quality_plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8], "b": [0, 0, 0, 1, 1, 1]}, [1, 0]), MARKS)["c"]
+    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8], "b": [0, 0, 0, 1, 1, 1]}, [1, 0]), MARKS)["c"]
     assert [trace["showlegend"] for trace in own["roc"]["data"]] == [True, False]
     assert own["seeds"] == [0, 1] and list(own["histograms"]) == ["ganomaly, seed 0"]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_scores_that_are_not_finite_have_no_curve(bad):
-    assert quality_plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, bad]}, [0]), MARKS) == {}
+    assert plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, bad]}, [0]), MARKS) == {}
 
 
 def test_the_histogram_counts_every_image_once_and_shows_the_threshold():
     scores = pd.DataFrame({"label": LABELS, "score": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]})
-    good, defective, threshold = quality_plots.histogram(scores, 0.45)["data"]
+    good, defective, threshold = plots.histogram(scores, 0.45)["data"]
     assert (sum(good["y"]), sum(defective["y"])) == (3, 3)
     assert threshold["name"] == "threshold 0.45" and threshold["x"] == [0.45, 0.45]
 
@@ -48,15 +49,15 @@ def test_the_histogram_counts_every_image_once_and_shows_the_threshold():
 @pytest.mark.parametrize("threshold", [None, float("nan")])
 def test_equal_scores_and_no_threshold_have_a_histogram(threshold):
     scores = pd.DataFrame({"label": LABELS, "score": 1e9})
-    assert len(quality_plots.histogram(scores, threshold)["data"]) == 2
+    assert len(plots.histogram(scores, threshold)["data"]) == 2
 
 
 def test_every_figure_is_one_that_plotly_knows(ranked_lines):
-    own = quality_plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
-    for figure in (quality_plots.auc(ranked_lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
+    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
+    for figure in (plots.auc(ranked_lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
         assert go.Figure(figure["data"], figure["layout"]).data
 
 
 def test_intervals_reach_from_low_to_high(ranked_lines):
-    bar = quality_plots.auc(ranked_lines(), MARKS)["data"][0]["error_x"]
+    bar = plots.auc(ranked_lines(), MARKS)["data"][0]["error_x"]
     assert bar["array"] == [pytest.approx(0.05)] and bar["arrayminus"] == [pytest.approx(0.1)]

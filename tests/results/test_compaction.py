@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.errors import RunError
 from orchestrator.ranking import leaderboard
 from orchestrator.results import compaction
@@ -327,7 +327,7 @@ def test_a_compaction_that_is_killed_for_real(tmp_path, fill):
     output = Output(str(tmp_path))
     fill(output, ("bottle", "cable", "screw"), range(10), trials=10)
     before = rows(output)
-    command = [sys.executable, "-c", "import sys; from orchestrator.cli.verbs import main; sys.exit(main())",
+    command = [sys.executable, "-c", "import sys; from orchestrator.cli import main; sys.exit(main())",
                "compact", "--output", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and len(output.files("trials")) >= 300:  # it is deleting by then

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import FileSelector
 
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.errors import RunError
-from orchestrator.ranking import sql
+from orchestrator.ranking.sql import query
 from orchestrator.results.output import Output, partition, safe_name
 from orchestrator.results.row_files import to_table
 from orchestrator.results.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
@@ -275,9 +275,9 @@ def test_of_two_merged_files_the_newer_counts(tmp_path, make_job, make_trial):
 def test_a_query_counts_the_same_rows(output, three_levels):
     sql = "SELECT index, val_auc FROM trials WHERE val_auc > 0 ORDER BY index"
     expected = [(row.index, row.val_auc) for row in three_levels]
-    assert list(sql.query(sql, output.sources).itertuples(index=False, name=None)) == expected
+    assert list(query(sql, output.sources).itertuples(index=False, name=None)) == expected
     output.write_merged("trials", output.table("trials"))  # a second one, as beside a compaction
-    assert list(sql.query(sql, output.sources).itertuples(index=False, name=None)) == expected
+    assert list(query(sql, output.sources).itertuples(index=False, name=None)) == expected
 
 
 def test_a_job_whose_scores_lie_in_two_files_has_those_of_one(output, make_job, make_job_row):
@@ -292,7 +292,7 @@ def test_a_query_goes_on_when_its_merged_file_is_compacted_away(tmp_path, make_j
     path = output.write_merged("leaderboard", to_table(JobRow, [make_job_row(make_job())]))
     sources = output.sources("leaderboard")
     output.delete(path)
-    assert sql.query("SELECT count(*) AS n FROM leaderboard", lambda kind: sources).n.tolist() == [1]
+    assert query("SELECT count(*) AS n FROM leaderboard", lambda kind: sources).n.tolist() == [1]
 
 
 def test_files_lie_where_the_design_says(output, make_job, make_trial, make_job_row):

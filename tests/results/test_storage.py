@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import CHECKOUT
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.errors import InputError, RunError
 from orchestrator.results import storage as storage_module
 from orchestrator.results.compaction import LEFTOVER_S, compact

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.experiment import plan
-from orchestrator.experiment.plan import Job
+from orchestrator.experiment.job import Job
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import sweep as sweep_module

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.contract import Detector
 from model.skip_ganomaly import SkipGanomaly
-from orchestrator.training import fit
+from orchestrator.training import fit, scoring
 
 CPU = torch.device("cpu")
 
@@ -193,19 +193,19 @@ def test_training_that_is_resumed_ends_at_the_same_weights_bit_for_bit(interrupt
 
 def test_pixels_become_channels_first_in_minus_one_to_one():
     pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)  # (1, 1, 1, 3)
-    assert fit.normalise(pixels).shape == (1, 3, 1, 1)
-    torch.testing.assert_close(fit.normalise(pixels).flatten(), torch.tensor([-1.0, -0.6, 1.0]))
+    assert scoring.normalise(pixels).shape == (1, 3, 1, 1)
+    torch.testing.assert_close(scoring.normalise(pixels).flatten(), torch.tensor([-1.0, -0.6, 1.0]))
     assert pixels.flatten().tolist() == [0, 51, 255], "the shared images are untouched"
 
 
 def test_on_cpu_the_shared_array_is_not_copied_even_if_it_may_only_be_read():
     array = np.zeros((2, 4, 4, 3), np.uint8)
     array.flags.writeable = False
-    assert fit.to_device(array, CPU).data_ptr() == array.ctypes.data
+    assert scoring.to_device(array, CPU).data_ptr() == array.ctypes.data
 
 
 def test_scores_come_in_order_whatever_the_chunks():
-    count = 2 * fit.SCORE_BATCH + 3
-    scores, maps = fit.score(Diary(), numbered(count))
+    count = 2 * scoring.SCORE_BATCH + 3
+    scores, maps = scoring.score(Diary(), numbered(count))
     assert scores.shape == (count,) and maps.shape == (count, 4, 4) and scores.dtype == np.float64
     np.testing.assert_allclose((scores + 1) * 127.5, np.arange(count), atol=1e-4)

@@ -13,7 +13,7 @@ from datasets.images import Images, load
 from datasets.split import split
 from model.mean_image import HParams, MeanImage
 from orchestrator.results.rows import EXAMPLE, MISTAKE
-from orchestrator.training import fit, kept_pictures
+from orchestrator.training import kept_pictures, scoring
 
 CPU = torch.device("cpu")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -105,14 +105,14 @@ def detector(images) -> Counting:
     detector = Counting(HParams(), (3, 32, 32), CPU)
     detector.asked = []
     train = split(images, "holdout", 0).train
-    detector.step(fit.normalise(torch.from_numpy(images.pixels[train])), 0.0)
+    detector.step(scoring.normalise(torch.from_numpy(images.pixels[train])), 0.0)
     return detector
 
 
 @pytest.fixture(scope="module")
 def made(images, job, detector):
     test = split(images, "holdout", 0).test
-    scores, maps = fit.score(detector, torch.from_numpy(images.pixels[test]))
+    scores, maps = scoring.score(detector, torch.from_numpy(images.pixels[test]))
     threshold = float(np.median(scores))
     return kept_pictures.rows(detector, job, images, test, scores, maps, threshold, CPU), test, scores, maps, threshold
 
@@ -169,7 +169,7 @@ def test_a_picture_of_one_channel_is_grey():
 
 def test_pixels_survive_the_way_to_a_detector_and_back():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
-    np.testing.assert_array_equal(kept_pictures.to_pixels(fit.normalise(pixels)), pixels)
+    np.testing.assert_array_equal(kept_pictures.to_pixels(scoring.normalise(pixels)), pixels)
 
 
 def test_maps_that_are_the_same_everywhere_are_black():

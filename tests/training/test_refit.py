@@ -9,12 +9,13 @@ import torch
 
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.metrics import image
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, fit, refit, trial
+from orchestrator.training import checkpoint, refit, scoring, trial
 
 CPU = torch.device("cpu")
 
@@ -29,7 +30,7 @@ def job() -> plan.Job:
     experiment = Experiment(
         model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, steps_per_epoch=4, batch=16
     )
-    return plan.jobs(experiment, survey(experiment, None), 1)[0]
+    return jobs(experiment, survey(experiment, None), 1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
 
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
     data = trial.selection(images, job.protocol, job.seed, CPU)
-    scores, maps = fit.score(saved_detector.detector(CPU), data.val)
+    scores, maps = scoring.score(saved_detector.detector(CPU), data.val)
     assert refitted[0].row.threshold == image.best_f1_threshold(data.val_labels, scores)
     assert saved_detector.config.map_low == maps.min()
     assert np.mean(maps > saved_detector.config.map_high) == pytest.approx(1e-3, rel=0.01)
@@ -132,7 +133,7 @@ def test_its_checkpoint_is_the_detector_that_was_measured(images, refitted, save
     row, scores = refitted[0].row, refitted[0].scores
     by_path = {sample.path: i for i, sample in enumerate(images.samples)}
     test = [by_path[score.path] for score in scores]
-    again, _ = fit.score(saved_detector.detector(CPU), fit.to_device(images.pixels[test], CPU))
+    again, _ = scoring.score(saved_detector.detector(CPU), scoring.to_device(images.pixels[test], CPU))
     assert again.tolist() == [score.score for score in scores]
     config = saved_detector.config
     assert (config.threshold, config.val_auc, config.job_id) == (row.threshold, row.val_auc, row.job_id)

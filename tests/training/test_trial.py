@@ -12,11 +12,12 @@ from model import mean_image
 from model.catalog import MODELS
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import epoch_steps, jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.local_backend import finish
 from orchestrator.results.rows import MEASURED
 from orchestrator.results.storage import Storage
-from orchestrator.training import fit, trial
+from orchestrator.training import trial
 
 CPU = torch.device("cpu")
 
@@ -28,7 +29,7 @@ def images(fabric):
 
 def job(model: str = "mean_image", **settings) -> plan.Job:
     experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": 32, **settings})
-    return plan.jobs(experiment, survey(experiment, None), 1)[0]
+    return jobs(experiment, survey(experiment, None), 1)[0]
 
 
 def task(of: plan.Job, **changes) -> plan.TrialTask:
@@ -168,7 +169,7 @@ def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_say
     row = finish(trial.train(task(job(epochs=2, batch=16)), images, CPU, 0.0))
     assert (row.status, row.error, row.epochs) == ("completed", None, 2)
     assert (row.batch, row.note) == (8, "out of memory with batch 16: trained with 8")
-    assert row.steps == 2 * fit.epoch_steps(row.train_images, 8, None)
+    assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
 
 
 @pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])

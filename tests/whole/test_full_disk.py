@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.results.storage import Storage
 
 

@@ -19,7 +19,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from orchestrator import CHECKOUT
-from orchestrator.cli.verbs import main
+from orchestrator.cli import main
 from orchestrator.errors import RunError
 from orchestrator.results import storage
 from orchestrator.results.output import Output
