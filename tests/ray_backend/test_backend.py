@@ -9,7 +9,8 @@ import pytest
 from orchestrator import CHECKOUT
 
 RUN = (
-    "--dataset folder --category fabric --model ganomaly --size-px 32 --epochs 1 --steps-per-epoch 2 --batch 8 --trials 3"
+    "--dataset folder --category fabric --model ganomaly --size-px 32 "
+    "--epochs 1 --steps-per-epoch 2 --batch 8 --trials 3"
 )
 
 
@@ -31,7 +32,7 @@ def test_ray_leaves_the_rows_of_the_local_backend(run, tmp_path, plain_rows):
     assert "ganomaly" in done.stdout
     assert "ray" not in done.stderr.lower(), "Ray's own talk belongs into its log"
     expected, found = (by_content(plain_rows(str(tmp_path / name))) for name in ("local", "ray"))
-    assert len(expected["trials"]) == 3 and len(expected["jobs"]) == 1
+    assert len(expected["trials"]) == 3 and len(expected["leaderboard"]) == 1
     assert found == expected
 
 
