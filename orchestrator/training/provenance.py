@@ -92,4 +92,8 @@ def software() -> dict[str, str | None]:
             ["git", "-C", str(CHECKOUT), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True
         )
         commit = found.stdout.strip() or None
-    return {"torch_version": torch.__version__, "ray_version": metadata.version("ray"), "git_commit": commit}
+    try:
+        ray_version = metadata.version("ray")
+    except metadata.PackageNotFoundError:  # the local backend does without it
+        ray_version = None
+    return {"torch_version": torch.__version__, "ray_version": ray_version, "git_commit": commit}
