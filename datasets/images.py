@@ -8,7 +8,6 @@ to start interpreters inside a cluster's worker nor to send every array back; on
 import hashlib
 import os
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,20 +55,12 @@ def load(
     fit: str = "letterbox",
     skip_unreadable: bool = False,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Images:
-    """Decodes all images of one category.
+    """Decodes all images of one category, by `workers` threads (default: one a core).
 
-    Args:
-        dataset: a name of the catalogue; root: its folder (None for a dataset that needs none).
-        size_px: side of the square images.
-        fit: "letterbox" (keeps proportions) or "stretch"; see datasets/picture.py.
-        skip_unreadable: leave broken files out and list them in `unreadable`, instead of raising.
-        workers: decoding threads; default: one a core.
-        progress: called as progress(done, total) in the calling thread.
-
-    Raises:
-        DataError: no such dataset, root, category; files that cannot be decoded; nothing left to train on.
+    `root` is the folder of the dataset `dataset` (None where it needs none); images become squares of `size_px`, by the
+    `fit` of datasets/picture.py. With `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises
+    DataError where there is no such dataset, root or category, files cannot be decoded, or nothing is left to train on.
     """
     source = find_dataset(dataset)
     home = source.home(root)
@@ -92,7 +83,7 @@ def load(
         warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
         ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool,
     ):
-        for done, (sample, picture) in enumerate(zip(samples, pool.map(read, samples), strict=True), start=1):
+        for sample, picture in zip(samples, pool.map(read, samples), strict=True):
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture
             else:
@@ -103,8 +94,6 @@ def load(
                 kept.append(sample)
                 content.append(picture.content)
                 pixel_hash.append(picture.pixel_hash)
-            if progress:
-                progress(done, len(samples))
     if broken and not (skip_unreadable and kept):
         raise DataError(_describe(f"{dataset}/{category}", broken, len(samples)))
     return Images(

@@ -57,6 +57,11 @@ class Detector(ABC):
         """Whether scores mean anything after this share of the training; False before a model's last phase."""
         return True
 
+    def shorten_search(self, steps: int) -> float:
+        """Cut the search at scoring, of models that have one, down to so many steps, to see how fast it goes; return
+        how many times longer the whole one takes, about."""
+        return 1.0
+
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
         """Name -> network. Their parameters and floating buffers are all that training changes (besides optimisers);

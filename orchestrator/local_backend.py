@@ -107,12 +107,3 @@ class LocalBackend:
 def session(execution: Execution, log: Path) -> Iterator[LocalBackend]:
     """The backend for one run. Nothing goes to `log`: this process has no other voice."""
     yield LocalBackend(execution)
-
-
-def finish(generator):
-    """Runs a generator to its end; returns what it returns."""
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value

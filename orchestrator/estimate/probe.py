@@ -4,7 +4,6 @@ The detector is the run's own: the model's defaults with what --set fixes. On a 
 where one may take minutes, batches grow from a single image as far as the time goes, and the two largest tell the rest.
 """
 
-import dataclasses
 import gc
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from statistics import median
 import torch
 
 from model.catalog import MODELS
-from model.contract import Detector
 from orchestrator.errors import describe
 from orchestrator.estimate.pace import Pace, Probed
 from orchestrator.experiment.config import Experiment
@@ -23,7 +21,7 @@ from orchestrator.training.trial import is_out_of_memory
 TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond
 ENOUGH = 20  # times of one whole batch
 PHASES = (1 / 6, 1 / 2, 5 / 6)  # of the training, where steps of a model of phases are taken
-SEARCH_STEPS = 5  # of AnoGAN's search for a code, on which its scoring spends all its time
+SEARCH_STEPS = 5  # of a search at scoring
 
 
 def probe(experiment: Experiment, model: str, device: torch.device, gpus: float) -> Probed:
@@ -60,7 +58,7 @@ def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
         detector.score(scoring.normalise(pixels[:images]))
 
     train_s = batch_s(_timed(train, device), batch, TRAIN_S, whole=is_cuda) / len(phases)
-    searches = _shorten_search(detector)
+    searches = detector.shorten_search(SEARCH_STEPS)
     score_s = searches * batch_s(_timed(score, device), scoring.SCORE_BATCH, SCORE_S, whole=is_cuda)
     memory = torch.cuda.max_memory_allocated(device) if is_cuda else None
     return Pace(train_s / batch, score_s / scoring.SCORE_BATCH, memory)
@@ -96,12 +94,3 @@ def _timed(work: Callable[[int], None], device: torch.device) -> Callable[[int],
         return time.perf_counter() - start
 
     return timed
-
-
-def _shorten_search(detector: Detector) -> float:
-    """Cuts a search at scoring down to SEARCH_STEPS; returns how many times longer the whole one takes, about."""
-    steps = getattr(detector.hparams, "latent_steps", 0)
-    if steps <= SEARCH_STEPS:
-        return 1.0
-    detector.hparams = dataclasses.replace(detector.hparams, latent_steps=SEARCH_STEPS)
-    return steps / SEARCH_STEPS

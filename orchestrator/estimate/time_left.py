@@ -51,7 +51,7 @@ def left_s(
 ) -> float | None:
     """Seconds until all is done; None before the first trial or epoch has ended. `refit_start_s` is what a refit takes
     before it trains."""
-    paces = _paces(states)
+    paces = _trial_times(states)
     if paces is None:
         return None
     work, longest = 0.0, 0.0
@@ -72,7 +72,7 @@ def left_s(
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrialTimes:
     """What a model's trials take: seconds for each of the images that a full one passes through it."""
 
     searched_s: float  # of trials that may be stopped early
@@ -81,7 +81,7 @@ class Pace:
     epochs: Sequence[int]  # of those that have ended
 
 
-def _paces(states: Sequence[JobState]) -> dict[str, Pace] | None:
+def _trial_times(states: Sequence[JobState]) -> dict[str, TrialTimes] | None:
     """By model: from its finished trials, or else from those under way, or else the mean over all models."""
     searched, presets, begun = defaultdict(list), defaultdict(list), defaultdict(list)  # model -> [(seconds, images)]
     epochs = defaultdict(list)
@@ -96,7 +96,7 @@ def _paces(states: Sequence[JobState]) -> dict[str, Pace] | None:
     if not everything:
         return None
     return {
-        model: Pace(
+        model: TrialTimes(
             _mean(trials or everything),
             _mean(presets[model] or trials or everything),
             statistics.pstdev(seconds / images for seconds, images in trials or everything),

@@ -18,6 +18,7 @@ from ray._private.utils import read_ray_address
 from orchestrator import CHECKOUT
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Execution
+from orchestrator.words import one_line
 
 CONNECT_S = 5.0
 
@@ -56,7 +57,7 @@ def connect(execution: Execution) -> None:
         with contextlib.chdir(CHECKOUT):
             ray.init(address=address, **talk)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        found = " ".join(str(error).split())[:120]
+        found = one_line(error)[:120]
         raise InputError(f"--address {execution.address}: the cluster at {address} refuses ({found}). {cure}") from None
 
 

@@ -27,6 +27,7 @@ from pyarrow.fs import (
 )
 
 from orchestrator.errors import InputError, RunError
+from orchestrator.words import one_line
 
 S3_ATTEMPTS = 5  # at a request, which take some ten seconds where nothing listens, and a minute where nothing answers
 GS_PATIENCE = timedelta(minutes=1)
@@ -159,7 +160,7 @@ def put_whole(path: Path, data: bytes) -> None:
 
 def reason(error: Exception) -> str:
     """An error of the storage in a few words."""
-    text = getattr(error, "strerror", None) or " ".join(str(error).split())
+    text = getattr(error, "strerror", None) or one_line(error)
     return re.sub(r"^When .*?: AWS Error | \(Request ID: \w+\)", "", text)
 
 

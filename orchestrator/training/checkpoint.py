@@ -22,6 +22,7 @@ from orchestrator.errors import InputError, choice
 from orchestrator.experiment.job import Job
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
+from orchestrator.words import one_line
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
@@ -166,4 +167,4 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return one_line(error).rstrip(".") or type(error).__name__

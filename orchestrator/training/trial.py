@@ -46,7 +46,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Progress:
+class EpochEnd:
     """Where a trial stands after an epoch, counted from 1; the AUROC is None where its model cannot score yet."""
 
     epoch: int
@@ -90,7 +90,7 @@ class Record:
 
 def train(
     task: TrialTask, images: Images, device: torch.device, gpu_share: float, saved: SavedState | None = None
-) -> Generator[Progress, None, TrialRow]:
+) -> Generator[EpochEnd, None, TrialRow]:
     """Trains one trial, yielding after each epoch; returns its row. A trial below a bar of its task stops itself.
 
     Closed before its end, it saves its state (where there is a place for it), and leaves no row.
@@ -145,7 +145,7 @@ def saved_state(storage: Storage, task: TrialTask, every_s: float) -> SavedState
 def _epochs(
     task: TrialTask, images: Images, data: Selection, facts: dict[str, Any], record: Record,
     state: dict[str, Any] | None, saved: SavedState | None, clock: Clock,
-) -> Generator[Progress, None, str]:  # fmt: skip
+) -> Generator[EpochEnd, None, str]:  # fmt: skip
     """Trains from `state`, or from the start, keeping `record`; returns the status of the row."""
     job, bars = task.job, dict(task.bars)
     detector = build(job, dict(task.params), task.seed, images, data.pixels.device)
@@ -162,7 +162,7 @@ def _epochs(
         try:
             if saved:
                 saved.offer(state_now)
-            yield Progress(epoch.number, record.curve[-1])
+            yield EpochEnd(epoch.number, record.curve[-1])
         except GeneratorExit:
             if saved:
                 saved.save(state_now)

@@ -92,12 +92,6 @@ def test_skipping_everything_is_an_error_still(cups: Path) -> None:
         load("folder", str(cups), "cups", 16, skip_unreadable=True)
 
 
-def test_progress_counts_to_the_end(cups: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    load("folder", str(cups), "cups", 16, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 8) for done in range(1, 9)]
-
-
 def test_an_unknown_dataset_names_the_nearest_first() -> None:
     with pytest.raises(DataError, match="no dataset 'mvtek'; there are: mvtec_ad, "):
         load("mvtek", None, "bottle", 16)
