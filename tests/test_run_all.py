@@ -62,7 +62,7 @@ def test_its_copy_in_a_home_folder_uses_what_is_installed(toy_checkout, tmp_path
     done = python(home / "run_all.py", "--epochs", "1", cwd=home, PYTHONSAFEPATH="1", PYTHONPATH=str(installed))
     seen = json.loads(done.stdout)
     assert seen["argv"] == ["run", "--epochs", "1"]
-    assert seen["cli"] == str(installed / "orchestrator/cli/__init__.py")
+    assert seen["cli"] == str(installed / "orchestrator/cli.py")
     assert not {str(home), str(home.parent)} & set(seen["path"])  # no pyproject.toml beside it: sys.path is left alone
 
 
