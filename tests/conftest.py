@@ -137,7 +137,8 @@ def make_job_row() -> Callable[..., JobRow]:
     """The row that closes a job."""
 
     def make(job: Job, test_auc: float | None = 0.9, status: str = COMPLETED, **columns) -> JobRow:
-        columns = {"trials": job.trials, "failed_trials": 0, "epochs": job.epochs, "val_auc": test_auc, **columns}
+        done = {"trials": job.trials, "failed_trials": 0, "epochs": job.experiment.epochs, "val_auc": test_auc}
+        columns = {**done, **columns}
         return JobRow(**_identity(job), test_auc=test_auc, status=status, **columns)
 
     return make
@@ -192,16 +193,16 @@ def ranked_lines() -> Callable[..., pd.DataFrame]:
 
 def _identity(job: Job) -> dict:
     return {
-        "experiment": job.experiment,
+        "experiment": job.experiment.hash(),
         "job_id": job.id,
         "dataset": job.category.dataset,
         "category": job.category.name,
         "model": job.model,
         "seed": job.seed,
-        "protocol": job.protocol,
-        "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.protocol],
-        "size_px": job.size_px,
-        "batch": job.batch,
+        "protocol": job.experiment.protocol,
+        "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
+        "size_px": job.experiment.size_px,
+        "batch": job.experiment.batch,
         "settings": job.settings,
         "config_hash": job.config_hash,
     }
@@ -216,7 +217,7 @@ def make_checkpoint(make_job, make_job_row) -> Callable[..., tuple[JobRow, dict[
         torch.manual_seed(0)
         of = make_job(**{"model": (model,), "size_px": 32, **(job or {})})
         row = dataclasses.replace(make_job_row(of), **{"threshold": 0.5, **columns})
-        shape = (3, of.size_px, of.size_px)
+        shape = (3, of.experiment.size_px, of.experiment.size_px)
         detector = MODELS[model](MODELS[model].HParams(), shape, "cpu")
         return row, checkpoint.files(detector, row, of, 0.0, 1.0)
 

@@ -20,9 +20,9 @@ def scored_images(job: Job) -> tuple[int, int]:
     as half of its normal images will be labelled ones too.
     """
     train, labelled = job.category.train_images, job.category.images - job.category.train_images
-    if job.protocol == "paper":
+    if job.experiment.protocol == "paper":
         return labelled, labelled
-    if job.protocol == "synthetic":
+    if job.experiment.protocol == "synthetic":
         return 2 * -(-train // 5), labelled  # a fifth of the normals, and an anomaly forged from each
     return labelled // 2, labelled - labelled // 2
 
@@ -41,7 +41,7 @@ class Pace:
 
     def trial_s(self, job: Job) -> float:
         """Seconds of one trial, at most."""
-        return self.image_s * job.trial_cost() + self.score_s * job.epochs * scored_images(job)[0]
+        return self.image_s * job.trial_cost() + self.score_s * job.experiment.epochs * scored_images(job)[0]
 
     def refit_s(self, job: Job) -> float:
         """Seconds of the refit, at most."""

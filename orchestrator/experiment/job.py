@@ -34,25 +34,16 @@ class Job:
     The number of trials is no part of that description: asked for more, a study goes on where it stood.
     """
 
-    experiment: str
+    experiment: Experiment
     category: Category
     model: str
     seed: int
-    protocol: str
-    size_px: int
-    fit: str
-    trials: int
-    epochs: int
-    steps_per_epoch: int | None  # None: every training image once
-    batch: int
-    sampler: str
-    scheduler: str
+    trials: int  # fewer than the experiment asks for, where there is nothing to search
     fixed: tuple[tuple[str, Any], ...]
     workers: int
     settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
     config_hash: str
-    warm_start: str | None = None  # the earlier output whose winners it begins with
-    starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # their names and parameters
+    starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # of a warm start: names and parameters
 
     @property
     def id(self) -> str:
@@ -81,17 +72,17 @@ class Job:
 
     def steps(self, epochs: int, train_images: int) -> int:
         """Optimisation steps of that many epochs."""
-        return epochs * epoch_steps(train_images, self.batch, self.steps_per_epoch)
+        return epochs * epoch_steps(train_images, self.experiment.batch, self.experiment.steps_per_epoch)
 
     def trial_steps(self) -> int:
         """Optimisation steps of a full trial, before the split is known: at most, where it holds images out."""
-        return self.steps(self.epochs, self.category.train_images)
+        return self.steps(self.experiment.epochs, self.category.train_images)
 
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
-        if self.steps_per_epoch is None:
-            return self.epochs * self.category.train_images
-        return self.trial_steps() * min(self.batch, self.category.train_images)
+        if self.experiment.steps_per_epoch is None:
+            return self.experiment.epochs * self.category.train_images
+        return self.trial_steps() * min(self.experiment.batch, self.category.train_images)
 
 
 @dataclass(frozen=True)
@@ -144,19 +135,11 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         **settings,
     }
     return Job(
-        experiment=experiment.hash(),
+        experiment=experiment,
         category=category,
         model=model,
         seed=seed,
-        protocol=experiment.protocol,
-        size_px=experiment.size_px,
-        fit=experiment.fit,
         trials=trials,
-        epochs=experiment.epochs,
-        steps_per_epoch=experiment.steps_per_epoch,
-        batch=experiment.batch,
-        sampler=experiment.sampler,
-        scheduler=experiment.scheduler,
         fixed=fixed,
         workers=workers,
         settings=digest({**settings, "set": experiment.set})[:8],

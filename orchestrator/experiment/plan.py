@@ -75,8 +75,9 @@ def next_trial(
 def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_trials: int) -> TrialTask:
     """Trial `index` of `job`: a pure function of the rows that it may see."""
     seen = search.visible(done, index, parallel_trials)
-    preset, params = search.suggest(job.space, job.presets, seen, index, seed_of(job.config_hash), job.sampler)
-    bars = search.bars(seen, job.epochs, preset is not None, job.scheduler)
+    asked = job.experiment
+    preset, params = search.suggest(job.space, job.presets, seen, index, seed_of(job.config_hash), asked.sampler)
+    bars = search.bars(seen, asked.epochs, preset is not None, asked.scheduler)
     chosen = {**params, **dict(job.fixed)}
     return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed_of(job.config_hash, index))
 

@@ -85,7 +85,8 @@ def sentence(jobs: Sequence[Job]) -> str:
     """What the jobs begin with, for people."""
     taken = [winner for job in jobs for winner, _ in job.starts]
     cold = list(dict.fromkeys(job.model for job in jobs if job.space and not job.starts))
-    text = f"warm start from {jobs[0].warm_start}: {len(taken)} starting points, of {len(set(taken))} earlier jobs"
+    earlier = jobs[0].experiment.warm_start
+    text = f"warm start from {earlier}: {len(taken)} starting points, of {len(set(taken))} earlier jobs"
     return f"{text}; none for {', '.join(cold)}" if cold else text
 
 
@@ -96,7 +97,7 @@ def starting_points(job: Job, found: Sequence[Winner]) -> list[tuple[str, dict[s
 
     def rank(winner: Winner) -> tuple:
         is_own = _category(winner) == _category_of(job)
-        ratio = abs(math.log2(winner.size_px / job.size_px)) if is_own else 0.0
+        ratio = abs(math.log2(winner.size_px / job.experiment.size_px)) if is_own else 0.0
         atypical = sum(_distance(job, winner, other) for other in eligible)
         return (not is_own, ratio, round(atypical, 9), winner.job_id)
 
@@ -112,7 +113,6 @@ def _warm(job: Job, text: str, found: Sequence[Winner]) -> Job:
     starts = starting_points(job, found) if job.space else []
     return dataclasses.replace(
         job,
-        warm_start=text,
         starts=tuple((name, tuple(params.items())) for name, params in starts),
         settings=digest([job.settings, text])[:8],
         config_hash=digest([job.config_hash, [params for _, params in starts]]),
@@ -125,7 +125,7 @@ def _is_eligible(job: Job, winner: Winner) -> bool:
         return False
     if _category(winner) != _category_of(job):
         return True
-    is_split_alike = (winner.protocol, winner.seed) == (job.protocol, job.seed)
+    is_split_alike = (winner.protocol, winner.seed) == (job.experiment.protocol, job.seed)
     return winner.config_hash != job.config_hash and (is_split_alike or winner.protocol == "synthetic")
 
 

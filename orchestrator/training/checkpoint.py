@@ -101,7 +101,7 @@ def files(detector: Detector, row: JobRow, job: Job, map_low: float, map_high: f
     own = {
         "hparams": dataclasses.asdict(detector.hparams),
         "image_shape": detector.image_shape,
-        "fit": job.fit,
+        "fit": job.experiment.fit,
         "map_low": map_low,
         "map_high": map_high,
     }

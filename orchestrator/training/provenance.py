@@ -21,17 +21,17 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
     """The columns that trials and jobs share, from the job and from what a run found out."""
     params = facts["params"]
     return {
-        "experiment": job.experiment,
+        "experiment": job.experiment.hash(),
         "job_id": job.id,
         "dataset": job.category.dataset,
         "category": job.category.name,
         "model": job.model,
         "seed": job.seed,
-        "protocol": job.protocol,
-        "selection_split": SELECTION_SPLITS[job.protocol],
-        "size_px": job.size_px,
-        "batch": job.batch,
-        "warm_start": job.warm_start,
+        "protocol": job.experiment.protocol,
+        "selection_split": SELECTION_SPLITS[job.experiment.protocol],
+        "size_px": job.experiment.size_px,
+        "batch": job.experiment.batch,
+        "warm_start": job.experiment.warm_start,
         "settings": job.settings,
         "config_hash": job.config_hash,
         **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},

@@ -75,7 +75,7 @@ def refit(
     """
     job, winner, epochs = task.job, task.winner, task.winner.best_epoch
     clock = Clock(device, gpu_share)
-    data = selection(images, job.protocol, job.seed, device)
+    data = selection(images, job.experiment.protocol, job.seed, device)
     detector = build(job, json.loads(winner.params), task.seed, images, device)
     state = saved.load(device) if saved else None
     record = Record(**state["record"]) if state else Record(winner.batch, note=winner.note)

@@ -95,13 +95,13 @@ def train(
 
     Closed before its end, it saves its state (where there is a place for it), and leaves no row.
     """
-    job, facts = task.job, {"params": dict(task.params)}
+    job, facts, batch = task.job, {"params": dict(task.params)}, task.job.experiment.batch
     clock = Clock(device, gpu_share)
     state = saved.load(device) if saved else None
-    record = Record(**state["record"]) if state else Record(job.batch)
+    record = Record(**state["record"]) if state else Record(batch)
     status, error = COMPLETED, None
     try:
-        data = selection(images, job.protocol, job.seed, device)
+        data = selection(images, job.experiment.protocol, job.seed, device)
         facts |= data_facts(images, data)
         clock.goes_on_after(record.wall_s)
         while True:
@@ -109,10 +109,10 @@ def train(
                 status = yield from _epochs(task, images, data, facts, record, state, saved, clock)
                 break
             except Exception as exception:
-                if record.batch < job.batch or job.batch == 1 or not is_out_of_memory(exception):
+                if record.batch < batch or batch == 1 or not is_out_of_memory(exception):
                     raise
-            half = job.batch // 2
-            record, state = Record(half, note=f"out of memory with batch {job.batch}: trained with {half}"), None
+            half = batch // 2
+            record, state = Record(half, note=f"out of memory with batch {batch}: trained with {half}"), None
             gc.collect()  # the detector that did not fit
             torch.cuda.empty_cache()
     except Exception as exception:  # a failing trial is a row; the sweep goes on
@@ -147,7 +147,7 @@ def _epochs(
     state: dict[str, Any] | None, saved: SavedState | None, clock: Clock,
 ) -> Generator[EpochEnd, None, str]:  # fmt: skip
     """Trains from `state`, or from the start, keeping `record`; returns the status of the row."""
-    job, bars = task.job, dict(task.bars)
+    job, bars, epochs = task.job, dict(task.bars), task.job.experiment.epochs
     detector = build(job, dict(task.params), task.seed, images, data.pixels.device)
     facts["params"] = dataclasses.asdict(detector.hparams)
     if state is not None:
@@ -155,7 +155,7 @@ def _epochs(
     state_now = functools.partial(record.state, detector, clock)
     for epoch in training(detector, data, job, record.batch, task.seed, done=record.epochs):
         record.add(epoch)
-        record.curve.append(validate(detector, data) if detector.is_ready(epoch.number / job.epochs) else None)
+        record.curve.append(validate(detector, data) if detector.is_ready(epoch.number / epochs) else None)
         best = search.best_so_far(record.curve)
         if best is not None and best < bars.get(epoch.number, -1.0):
             return PRUNED
@@ -205,10 +205,10 @@ def training(
         detector,
         data.pixels,
         data.train,
-        epochs=job.epochs,
+        epochs=job.experiment.epochs,
         batch=batch,
         seed=seed,
-        steps_per_epoch=job.steps_per_epoch,
+        steps_per_epoch=job.experiment.steps_per_epoch,
         **resumed,
     )
 

@@ -191,7 +191,7 @@ def sweep_in_some_order(jobs, make_trial, slots: int, parallel_trials: int, orde
             return {(key, task.params, task.bars) for key, task in started.items()}
         task = running.pop(order.choice(sorted(running)))
         value = 1 - abs(dict(task.params)["lr"] * 1e3 - 1) / 3
-        row = make_trial(task.job, task.index, [value] * task.job.epochs, params=dict(task.params))
+        row = make_trial(task.job, task.index, [value] * task.job.experiment.epochs, params=dict(task.params))
         rows[task.job.id][task.index] = row
         if sum(map(len, rows.values())) == restart_after:
             running.clear()

@@ -127,7 +127,7 @@ def test_it_is_another_job_than_the_cold_one_and_other_starts_make_another(make_
     (two,) = warm_jobs({"sa_skip_ganomaly": [winner("cable", {"lr": 1e-4})]})
     assert len({make_job().id, one.id, two.id}) == 3
     assert one.settings == two.settings != make_job().settings
-    assert one.warm_start == "earlier"
+    assert one.experiment.warm_start == "earlier"
 
 
 def test_a_model_without_anything_to_search_starts_as_ever_with_the_settings_of_its_run(winner):

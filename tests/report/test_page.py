@@ -274,7 +274,7 @@ def test_rows_of_anybodys_making_do_not_break_it(output, leave, make_job, make_t
     for i, params in enumerate(['[1, "2"]', "{", '{"lr": "fast", "w_adv": [1]}', '{"lr": NaN}']):
         output.write_trial(dataclasses.replace(make_trial(job, i, [float("nan")]), params=params))
     output.write(b"no parquet", "trials", "odd.parquet")
-    output.write(b"no json", "experiments", f"{job.experiment}.json")
+    output.write(b"no json", "experiments", f"{job.experiment.hash()}.json")
     report.write(output, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "trials/odd.parquet" in text and "Its description is not in this output." in text

@@ -44,7 +44,7 @@ def search(make_trial):
     def run(sweep: Sweep, limit=100, value=lambda index: 0.5 + index / 100, status=COMPLETED) -> list[int]:
         indices = []
         while len(indices) < limit and (task := sweep.next_trial()):
-            curve = [] if status == FAILED else [value(task.index)] * task.job.epochs
+            curve = [] if status == FAILED else [value(task.index)] * task.job.experiment.epochs
             sweep.record(task, make_trial(task.job, task.index, curve, status=status, params=dict(task.params)))
             indices.append(task.index)
         return indices

@@ -80,7 +80,7 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
 
 
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
-    data = trial.selection(images, job.protocol, job.seed, CPU)
+    data = trial.selection(images, job.experiment.protocol, job.seed, CPU)
     scores, maps = scoring.score(saved_detector.detector(CPU), data.val)
     assert refitted[0].row.threshold == image.best_f1_threshold(data.val_labels, scores)
     assert saved_detector.config.map_low == maps.min()

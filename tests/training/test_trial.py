@@ -214,7 +214,7 @@ def pieces(of: plan.TrialTask, images, storage, epochs_each: int, every_s: float
         except StopIteration as end:
             return end.value
         run.close()
-        assert seen[0] <= of.job.epochs
+        assert seen[0] <= of.job.experiment.epochs
 
 
 @pytest.mark.parametrize("model", MODELS)
