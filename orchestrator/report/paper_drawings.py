@@ -8,7 +8,6 @@ import io
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
+from orchestrator.report.model_styles import Style
 from orchestrator.results.rows import EXAMPLE, PictureRow
 from orchestrator.words import printable
 
@@ -41,34 +41,6 @@ CAPTION_PT = 6.5
 LONGEST_LABEL = 24
 MEASURES = {"test_auc": "AUROC", "precision": "precision", "recall": "recall", "f1": "F1"}
 RIGHT, WRONG, FAINT = "#117733", "#b3001b", "#777777"
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a model is drawn everywhere: a colour (#rrggbb) and a matplotlib marker."""
-
-    colour: str
-    marker: str
-
-
-KNOWN = {  # Paul Tol's "muted", safe for the colour-blind; grey for the trivial control
-    "sa_skip_ganomaly": Style("#332288", "o"),
-    "skip_ganomaly": Style("#cc6677", "s"),
-    "ganomaly": Style("#44aa99", "D"),
-    "anogan": Style("#999933", "^"),
-    "f_anogan": Style("#117733", "v"),
-    "egbad": Style("#66b8e0", "P"),
-    "alad": Style("#aa4499", "X"),
-    "sagan": Style("#882255", "*"),
-    "mean_image": Style("#777777", "h"),
-}
-OTHERS = ("#ddaa33", "#004488", "#bb5566", "#000000")
-
-
-def styles(models: Sequence[str]) -> dict[str, Style]:
-    """Of the models known here and of any others, in a fixed order."""
-    others = sorted(set(models) - set(KNOWN))
-    return KNOWN | {name: Style(OTHERS[i % len(OTHERS)], "<>pd8H"[i % 6]) for i, name in enumerate(others)}
 
 
 @matplotlib.rc_context(RC)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from orchestrator.errors import InputError, choice
 from orchestrator.ranking import leaderboard, paper, reading
 from orchestrator.report import paper_drawings
-from orchestrator.report.paper_drawings import Style
+from orchestrator.report.model_styles import Style, styles
 from orchestrator.results.output import Output, safe_name
 from orchestrator.results.rows import COMPLETED, PictureRow
 from orchestrator.words import printable
@@ -60,7 +60,7 @@ def write(output: Output, folder: Path, wanted: Wanted) -> Iterator[str]:
         raise InputError(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some."
         )
-    look = paper_drawings.styles(runs.model)
+    look = styles(runs.model)
     runs = _filtered(runs, wanted)
     scores = output.table("scores").to_pandas()
     for stem, figure in _named(_figures(output, runs, scores, look, wanted)):

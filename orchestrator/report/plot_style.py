@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 
-from orchestrator.report.paper_drawings import styles
+from orchestrator.report.model_styles import styles
 from orchestrator.words import printable
 
 LONGEST_NAME = 34

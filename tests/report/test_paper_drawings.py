@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from orchestrator.report import model_styles
 from orchestrator.report import paper_drawings as drawings
 from orchestrator.results.rows import MISTAKE
 
@@ -19,14 +20,14 @@ def line(model: str, auc: float, category: str = "bottle", dataset: str = "mvtec
 
 def by_category(*lines: dict, published: dict | None = None) -> Figure:
     table = pd.DataFrame(lines)
-    return drawings.by_category(table, drawings.styles(table.model), published or {}, "caption")
+    return drawings.by_category(table, model_styles.styles(table.model), published or {}, "caption")
 
 
 def points(figure: Figure, panel: int = 0) -> dict[str, list[list[float]]]:
     """Colour -> the heights of each of its lines."""
     found: dict[str, list[list[float]]] = {}
     for drawn in figure.axes[panel].lines:
-        if drawn.get_marker() in {style.marker for style in drawings.styles([]).values()}:
+        if drawn.get_marker() in {style.marker for style in model_styles.styles([]).values()}:
             found.setdefault(drawn.get_color(), []).append([round(float(y), 6) for y in drawn.get_ydata()])
     return found
 
@@ -35,19 +36,19 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
-ANOGAN, MEAN_IMAGE = (drawings.KNOWN[name].colour for name in ("anogan", "mean_image"))
+ANOGAN, MEAN_IMAGE = (model_styles.KNOWN[name].colour for name in ("anogan", "mean_image"))
 
 
 # -- how a model looks
 
 
 def test_every_model_has_a_look_of_its_own():
-    look = drawings.styles([*drawings.KNOWN, "a", "b", "c", "d", "e"])
+    look = model_styles.styles([*model_styles.KNOWN, "a", "b", "c", "d", "e"])
     assert len(set(look.values())) == len(look)
 
 
 def test_a_models_look_does_not_depend_on_which_known_models_are_beside_it():
-    assert drawings.styles(["anogan"])["anogan"] == drawings.styles([*drawings.KNOWN, "own"])["anogan"]
+    assert model_styles.styles(["anogan"])["anogan"] == model_styles.styles([*model_styles.KNOWN, "own"])["anogan"]
 
 
 # -- figure 8
@@ -126,7 +127,7 @@ def test_four_measures_by_model_with_the_published_bars_beside():
         ]
     )
     published = {"anogan": {"test_auc": 0.59, "precision": 0.55, "recall": 0.50, "f1": 0.52}}
-    figure = drawings.by_measure(lines, drawings.styles(lines.model), published, "caption")
+    figure = drawings.by_measure(lines, model_styles.styles(lines.model), published, "caption")
     assert [axes.get_title() for axes in figure.axes] == ["AUROC", "precision", "recall", "F1"]
     assert [bars(figure, i) for i in range(4)] == [
         [0.5, 0.6, 0.59],

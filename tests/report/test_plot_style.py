@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orchestrator.report import plot_style
-from orchestrator.report.paper_drawings import KNOWN
+from orchestrator.report.model_styles import KNOWN
 
 
 @pytest.mark.parametrize("name", ["<b>x</b>", '<a href="u">x</a>', "a<br>b", "&lt;", "a\nb\u202e", "%{x}"])
