@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from orchestrator import report
 from orchestrator.cli.outputs import opened
+from orchestrator.report import writing
 from orchestrator.words import printable
 
 
 def main(asked) -> int:
     """Writes it."""
     with opened(asked.output) as output:
-        print(printable(report.write(output, Path(asked.to or output.beside("report.html")).expanduser())))
+        print(printable(writing.write(output, Path(asked.to or output.beside("report.html")).expanduser())))
     return 0

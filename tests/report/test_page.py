@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from orchestrator import report
 from orchestrator.errors import InputError
 from orchestrator.experiment.job import Category
+from orchestrator.report import writing
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, MISTAKE, PRUNED
 
@@ -68,7 +68,7 @@ def file(leave, make_job, make_job_row, tmp_path_factory):
     leave(output, warm_start="earlier", settings="warm")
     error = f"ValueError: {HOSTILE}"
     output.write_job(make_job_row(make_job("cable"), None, status=FAILED, error=error, test_auc_low=None))
-    report.write(output, folder / "report.html")
+    writing.write(output, folder / "report.html")
     return folder / "report.html"
 
 
@@ -241,7 +241,7 @@ def output(tmp_path) -> Output:
 def test_the_line_says_what_was_written(output, leave, tmp_path):
     leave(output)
     file = tmp_path / "to" / "report.html"
-    line = report.write(output, file)
+    line = writing.write(output, file)
     size_mb = f"{file.stat().st_size / 1e6:.1f}"
     assert line == f"wrote {file} ({size_mb} MB): 1 job, 9 trials"
 
@@ -249,19 +249,19 @@ def test_the_line_says_what_was_written(output, leave, tmp_path):
 def test_the_same_rows_give_the_same_file(output, leave, tmp_path):
     leave(output)
     for name in ("one", "two"):
-        report.write(output, tmp_path / name)
+        writing.write(output, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_a_search_under_way_has_a_report(output, make_job, make_trial, tmp_path):
     output.write_trial(make_trial(make_job(), 0, [0.7]))
-    assert report.write(output, tmp_path / "report.html").endswith("0 jobs, 1 trial")
+    assert writing.write(output, tmp_path / "report.html").endswith("0 jobs, 1 trial")
     assert "No job has a result yet." in (tmp_path / "report.html").read_text()
 
 
 def test_failures_alone_have_a_report(output, make_job, make_job_row, tmp_path):
     output.write_job(make_job_row(make_job(), None, status=FAILED, error="ValueError: no luck"))
-    report.write(output, tmp_path / "report.html")
+    writing.write(output, tmp_path / "report.html")
     assert "failed: ValueError: no luck" in (tmp_path / "report.html").read_text()
 
 
@@ -275,14 +275,14 @@ def test_rows_of_anybodys_making_do_not_break_it(output, leave, make_job, make_t
         output.write_trial(dataclasses.replace(make_trial(job, i, [float("nan")]), params=params))
     output.write(b"no parquet", "trials", "odd.parquet")
     output.write(b"no json", "experiments", f"{job.experiment.hash()}.json")
-    report.write(output, tmp_path / "report.html")
+    writing.write(output, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "trials/odd.parquet" in text and "Its description is not in this output." in text
 
 
 def test_nothing_to_report_is_one_line(output, tmp_path):
     with pytest.raises(InputError, match="holds no job and no trial"):
-        report.write(output, tmp_path / "report.html")
+        writing.write(output, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 
@@ -290,5 +290,5 @@ def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(output, le
     leave(output)
     (tmp_path / "taken").mkdir()
     with pytest.raises(InputError, match=r"taken cannot be written \(Is a directory\)"):
-        report.write(output, tmp_path / "taken")
+        writing.write(output, tmp_path / "taken")
     assert sorted(os.listdir(tmp_path)) == ["out", "taken"]
