@@ -1,6 +1,7 @@
 """An output's ranking on a screen: as a table on a terminal, and the same as JSON, CSV or Markdown."""
 
 import sys
+from collections.abc import Sequence
 
 import pandas as pd
 from rich.console import Console
@@ -10,6 +11,7 @@ from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError
 from orchestrator.ranking import paper as published
 from orchestrator.ranking import reading
+from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.words import printable
 
@@ -30,15 +32,18 @@ def leaderboard(
         raise InputError(
             f"--output {output.root} holds no leaderboard. 'defectsweep run --output {output.root}' makes one."
         )
-    view = reading.view(rows, output.table("scores").to_pandas(), by, sort)
-    if format == "table":
-        _ranking(view)
+    scores = output.table("scores").to_pandas()
+    if format in ("json", "csv"):
+        _data(reading.render(reading.view(rows, scores, by, sort), format))
+        return
+    found = reading.read(rows, scores, by, sort)
+    if format == "markdown":
+        _data(reading.markdown(found.names, found.cells))
     else:
-        lines(view, format)
-    if format in ("table", "markdown"):
-        print()
-        _caption(rows, format)
-        _paragraph(reading.leads(view), format)
+        _ranking(found)
+    print()
+    _caption(found.caption, format)
+    _paragraph(found.leads, format)
 
 
 def paper(output: Output, format: str = "table") -> None:
@@ -57,11 +62,11 @@ def paper(output: Output, format: str = "table") -> None:
         print(f"### {published.TITLES[name]}\n" if format == "markdown" else published.TITLES[name])
         shown = published.for_reading(table)
         if format == "markdown":
-            print(reading.markdown(shown))
+            print(reading.markdown(shown.columns, shown.values))
         else:
             print_table(list(shown.columns), shown.values.tolist(), set(shown.columns) - PAPER_TEXT)
         print()
-    _caption(rows, format)
+    _caption(reading.caption(rows), format)
     _paragraph(published.notes(rows), format)
 
 
@@ -74,15 +79,13 @@ def lines(view: pd.DataFrame, format: str) -> None:
         _data(reading.render(view, format))
 
 
-def _ranking(view: pd.DataFrame) -> None:
+def _ranking(found: Reading) -> None:
     """Prints lines for reading; a narrow terminal gets fewer columns and shorter names rather than broken words."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        lines(view, "table")
+        print_table(found.names, found.cells, found.numbers)
         return
-    shown = reading.for_reading(view)
-    cells = shown.values.tolist()
-    header, *rows = terminal.table(list(shown.columns), cells, console.width, DISPENSABLE, reading.numbers(view))
+    header, *rows = terminal.table(found.names, found.cells, console.width, DISPENSABLE, found.numbers)
     console.print(header, style="bold")
     print(*rows, sep="\n")
 
@@ -92,11 +95,11 @@ def _data(text: str) -> None:
     print("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
-def _caption(rows: pd.DataFrame, format: str) -> None:
-    print("\n".join(_sentence(line, format) for line in reading.caption(rows).split("\n")))
+def _caption(caption: str, format: str) -> None:
+    print("\n".join(_sentence(line, format) for line in caption.split("\n")))
 
 
-def _paragraph(sentences: list[str], format: str) -> None:
+def _paragraph(sentences: Sequence[str], format: str) -> None:
     """A sentence a line, after an empty one; as a list in Markdown."""
     if sentences:
         bullet = "- " if format == "markdown" else ""

@@ -5,6 +5,7 @@ import html
 import json
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -63,14 +64,14 @@ def render(lines: pd.DataFrame, format: str) -> str:
         if "\r" in text:  # bare, it would end a line
             text = lines.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
         return text.rstrip("\n")
-    return markdown(for_reading(lines))
+    shown = for_reading(lines)
+    return markdown(shown.columns, shown.values)
 
 
-def markdown(shown: pd.DataFrame) -> str:
+def markdown(names: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of text as Markdown; its cells are shown sign by sign."""
-    lines = [list(shown.columns), *shown.values.tolist()]
-    header, *rows = [f"| {' | '.join(markdown_text(str(value)) for value in line)} |" for line in lines]
-    return "\n".join([header, f"|{'|'.join(['---'] * len(shown.columns))}|", *rows])
+    header, *rows = [f"| {' | '.join(markdown_text(str(value)) for value in line)} |" for line in (names, *rows)]
+    return "\n".join([header, f"|{'|'.join(['---'] * len(names))}|", *rows])
 
 
 def markdown_text(text: str) -> str:

@@ -181,7 +181,7 @@ def test_for_reading_every_cell_is_short_text(sweep):
     assert shown.values.tolist()[0] == ["bottle", "anogan", "0.802", "-", "-", "-", "-", "-"]
     line = shown.values.tolist()[3]
     assert line[:3] == ["bottle", "sa_skip_ganomaly", "0.954"] and line[5:] == ["holdout", "64", "1"]
-    assert reading.markdown(shown).count("\n") == 1 + len(shown)
+    assert reading.markdown(shown.columns, shown.values).count("\n") == 1 + len(shown)
 
 
 def test_json_is_an_object_of_tables_and_csv_one_table(sweep):
