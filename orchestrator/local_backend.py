@@ -22,6 +22,7 @@ from orchestrator.results.output import Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import refit, trial
 from orchestrator.training.refit import RefitTask, Refitted
+from orchestrator.training.selection import Selections
 
 WAIT_S = 1.0  # between two looks at what other sweeps do
 
@@ -44,6 +45,7 @@ class LocalBackend:
         self.screen = sys.stdout
         self.cpus, self.checkpoint_s = execution.cpus_per_trial, execution.checkpoint_minutes * 60
         self.device = torch.device("cuda" if torch.cuda.is_available() and execution.gpus_per_trial != 0 else "cpu")
+        self.selections = Selections(self.device)
         self.gpu_share = float(self.device.type == "cuda")
 
     def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
@@ -68,7 +70,7 @@ class LocalBackend:
 
     def _train(self, sweep: Sweep, task: TrialTask, images: Images) -> None:
         saved = trial.saved_state(sweep.output, task, self.checkpoint_s)
-        epochs = trial.train(task, images, self.device, self.gpu_share, saved)
+        epochs = trial.train(task, images, self.selections, self.gpu_share, saved)
         while True:
             try:
                 progress = next(epochs)
@@ -98,7 +100,7 @@ class LocalBackend:
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         saved = refit.saved_state(output, task, self.checkpoint_s)
-        result, checkpoint_files = refit.refit(task, images, self.device, self.gpu_share, saved)
+        result, checkpoint_files = refit.refit(task, images, self.selections, self.gpu_share, saved)
         checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
         return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
 

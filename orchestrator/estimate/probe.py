@@ -11,11 +11,10 @@ from statistics import median
 
 import torch
 
-from model.catalog import MODELS
 from orchestrator.errors import describe
 from orchestrator.estimate.pace import Pace, Probed
 from orchestrator.experiment.config import Experiment
-from orchestrator.training import scoring
+from orchestrator.training import detectors, scoring
 from orchestrator.training.trial import is_out_of_memory
 
 TRAIN_S, SCORE_S = 3.0, 1.0  # what a model's steps and scores may take; the last of them may go beyond
@@ -44,8 +43,7 @@ def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
     size_px, batch, is_cuda = experiment.size_px, experiment.batch, device.type == "cuda"
     if is_cuda:
         torch.cuda.reset_peak_memory_stats(device)
-    hparams = MODELS[model].HParams(**experiment.fixed(model))
-    detector = MODELS[model](hparams, (3, size_px, size_px), device)
+    detector = detectors.build(model, experiment.fixed(model), (3, size_px, size_px), device)
     shape = (max(batch, scoring.SCORE_BATCH), size_px, size_px, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     phases = PHASES if not detector.is_ready(0.0) else PHASES[:1]

@@ -25,6 +25,7 @@ from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
 from orchestrator.training.refit import RefitTask, Refitted
+from orchestrator.training.selection import Selections
 
 
 class Refits:
@@ -117,7 +118,7 @@ def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] 
     result, checkpoint_files = refit.refit(
         task,
         ray.get(config["images"]),
-        ray.train.torch.get_device(),
+        Selections(ray.train.torch.get_device()),
         config["gpu_share"] * world,
         refit.saved_state(output, task, config["checkpoint_s"]),
         rank,

@@ -26,6 +26,7 @@ from orchestrator.results.rows import TrialRow, from_json, to_json
 from orchestrator.results.storage import Storage
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
+from orchestrator.training.selection import Selections
 
 REASON_LETTERS = 200
 
@@ -38,7 +39,7 @@ class WarmTrial(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Ray calls it once a worker."""
         torch.set_num_threads(config["cpus"])
-        self.device = torch.device("cuda" if config["gpus"] else "cpu")
+        self.selections = Selections(torch.device("cuda" if config["gpus"] else "cpu"))
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -46,7 +47,7 @@ class WarmTrial(tune.Trainable):
         self.cleanup()
         images, task = ray.get(new_config["images"]), new_config["task"]
         saved = trial.saved_state(Storage(new_config["output"]), task, new_config["checkpoint_s"])
-        self.epochs = trial.train(task, images, self.device, new_config["gpus"], saved)
+        self.epochs = trial.train(task, images, self.selections, new_config["gpus"], saved)
         return True
 
     def step(self) -> dict[str, Any]:

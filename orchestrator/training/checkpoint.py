@@ -22,6 +22,7 @@ from orchestrator.errors import InputError, choice
 from orchestrator.experiment.job import Job
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
+from orchestrator.training import detectors
 from orchestrator.words import one_line
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
@@ -79,11 +80,11 @@ class Checkpoint:
 
     def detector(self, device: torch.device | str) -> Detector:
         """The trained detector. Raises InputError where the weights are not those of the configuration."""
-        model, hparams = MODELS[self.config.model], self.config.hparams
+        config = self.config
         try:
-            detector = model(model.HParams(**hparams), self.config.image_shape, device)
+            detector = detectors.build(config.model, config.hparams, config.image_shape, device)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{self.place}: {CONFIG}: hparams of {self.config.model}: {_line(error)}.") from None
+            raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
         try:
             for name, network in detector.networks().items():
                 network.load_state_dict(self.weights[name])

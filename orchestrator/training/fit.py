@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from model.contract import Detector
-from orchestrator.experiment.job import epoch_steps
+from orchestrator.experiment.job import Job, epoch_steps
 from orchestrator.hashes import seed_of
 from orchestrator.training.scoring import normalise
+from orchestrator.training.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ def fit(
             images += len(mine)
         means = {name: float(total) / steps for name, total in totals.items()}
         yield Epoch(epoch + 1, means, steps, images, time.perf_counter() - start)
+
+
+def of_job(job: Job, detector: Detector, data: Selection, batch: int, seed: int, **resumed: int) -> Iterator[Epoch]:
+    """The training of a job's trial or refit; `resumed` are `done`, `rank` and `world` of `fit`."""
+    return fit(
+        detector,
+        data.pixels,
+        data.train,
+        epochs=job.experiment.epochs,
+        batch=batch,
+        seed=seed,
+        steps_per_epoch=job.experiment.steps_per_epoch,
+        **resumed,
+    )
 
 
 def once(images: int, steps: int, rng: np.random.Generator) -> Iterable[np.ndarray]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from datasets.images import Images
@@ -19,13 +18,14 @@ from model.contract import Detector
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
-from orchestrator.metrics import image, intervals, pixel
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, kept_pictures, scoring
+from orchestrator.training import checkpoint, detectors, fit
+from orchestrator.training.measure import measure
 from orchestrator.training.provenance import Clock, provenance
+from orchestrator.training.record import Record, resume
 from orchestrator.training.saved_state import SavedState
-from orchestrator.training.trial import Record, Selection, build, data_facts, selection, training
+from orchestrator.training.selection import Selections, data_facts
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def refit_task(job: Job, rows: Sequence[TrialRow]) -> RefitTask | None:
 def refit(
     task: RefitTask,
     images: Images,
-    device: torch.device,
+    selections: Selections,
     gpu_share: float,
     saved: SavedState | None = None,
     rank: int = 0,
@@ -73,37 +73,26 @@ def refit(
     Of `world` data-parallel processes, each calls this with its own `rank`; all go on from rank 0's state. With one
     worker, the weights are the trial's own (on CPU bit for bit).
     """
-    job, winner, epochs = task.job, task.winner, task.winner.best_epoch
-    clock = Clock(device, gpu_share)
-    data = selection(images, job.experiment.protocol, job.seed, device)
-    detector = build(job, json.loads(winner.params), task.seed, images, device)
-    state = saved.load(device) if saved else None
-    record = Record(**state["record"]) if state else Record(winner.batch, note=winner.note)
+    job, winner = task.job, task.winner
+    clock = Clock(selections.device, gpu_share)
+    data = selections.of(job, images)
+    detector = detectors.of_job(job, json.loads(winner.params), data, task.seed)
+    record, state = resume(saved, selections.device, Record(winner.batch, note=winner.note))
+    clock.goes_on_after(record.wall_s)
     if state is not None:
-        detector.load_state_dict(state["detector"])
-        clock.goes_on_after(record.wall_s)
+        detector.load_state_dict(state)
     on_built(detector)
-    left = epochs - record.epochs
-    done = {"done": record.epochs, "rank": rank, "world": world}
-    for epoch in itertools.islice(training(detector, data, job, record.batch, task.seed, **done), left):
+    epochs = fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs, rank=rank, world=world)
+    for epoch in itertools.islice(epochs, winner.best_epoch - record.epochs):
         record.add(epoch)
         on_epoch(detector)
         if saved and rank == 0:
             saved.offer(functools.partial(record.state, detector, clock))
-    figures, scores, shown, map_range = measure(detector, job, images, data, device)
+    measured = measure(detector, job, images, data)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
-    row = JobRow(
-        **provenance(job, facts),
-        **clock.stop(),
-        **record.throughput(),
-        **figures,
-        trials=task.trials,
-        failed_trials=task.failed_trials,
-        best_trial=winner.trial_id,
-        epochs=epochs,
-        status=COMPLETED,
-    )
-    return Refitted(row, scores, shown), checkpoint.files(detector, row, job, *map_range)
+    row = _row(task, facts, {**clock.stop(), **record.throughput(), **measured.figures})
+    files = checkpoint.files(detector, row, job, measured.map_low, measured.map_high)
+    return Refitted(row, measured.scores, measured.pictures), files
 
 
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
@@ -112,38 +101,16 @@ def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState
     return SavedState(storage, f"{task.job.id}-refit", {**identity, "torch": str(torch.__version__)}, every_s)
 
 
-def measure(
-    detector: Detector, job: Job, images: Images, data: Selection, device: torch.device
-) -> tuple[dict[str, Any], list[ScoreRow], list[PictureRow], tuple[float, float]]:
-    """The figures of a trained detector, its scores and pictures, and the range of its maps: the threshold and the
-    range from the validation part, everything else from the test part, looked at here only."""
-    val_scores, val_maps = scoring.score(detector, data.val)
-    map_range = float(val_maps.min()), float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE))
-    threshold = image.best_f1_threshold(data.val_labels, val_scores)
-    test = data.split.test
-    start = Clock(device, 0.0)
-    scores, maps = scoring.score(detector, scoring.to_device(images.pixels[test], device))
-    score_s = start.stop()["wall_s"]
-    if not np.isfinite(scores).all():
-        raise FloatingPointError("the scores of the test part are not finite")
-    labels = images.labels[test]
-    low, high = intervals.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
-    masks = images.masks[test] if images.masks is not None else None
-    figures = {
-        "val_auc": image.auroc(data.val_labels, val_scores),
-        "test_auc": image.auroc(labels, scores),
-        "test_auc_low": low,
-        "test_auc_high": high,
-        **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
-        "threshold": threshold,
-        "average_precision": image.average_precision(labels, scores),
-        "pixel_auroc": None if masks is None else pixel.pixel_auroc(masks, maps),
-        "au_pro": None if masks is None else pixel.au_pro(masks, maps),
-        "test_images": len(test),
-        "score_images_per_s": len(test) / score_s,
-    }
-    shown = kept_pictures.rows(detector, job, images, test, scores, maps, threshold, device)
-    return figures, _score_rows(job, images, test, scores), shown, map_range
+def _row(task: RefitTask, facts: dict[str, Any], measured: dict[str, Any]) -> JobRow:
+    return JobRow(
+        **provenance(task.job, facts),
+        **measured,
+        trials=task.trials,
+        failed_trials=task.failed_trials,
+        best_trial=task.winner.trial_id,
+        epochs=task.winner.best_epoch,
+        status=COMPLETED,
+    )
 
 
 def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:
@@ -159,23 +126,3 @@ def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:
         status=FAILED,
         error=error,
     )
-
-
-def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:
-    identity = {
-        "job_id": job.id,
-        "dataset": job.category.dataset,
-        "category": job.category.name,
-        "model": job.model,
-        "seed": job.seed,
-    }
-    return [
-        ScoreRow(
-            **identity,
-            path=images.samples[i].path,
-            label=images.samples[i].label,
-            defect=images.samples[i].defect,
-            score=float(value),
-        )
-        for i, value in zip(test, scores, strict=True)
-    ]

@@ -14,18 +14,10 @@ from orchestrator.experiment.preflight import survey
 from orchestrator.metrics import image
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, refit, scoring, trial
+from orchestrator.training import checkpoint, refit, scoring
+from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
-
-
-def finish(generator):
-    """Runs a generator to its end; returns what it returns."""
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +34,13 @@ def job() -> plan.Job:
 
 
 @pytest.fixture(scope="module")
-def winner(job, images):
-    return finish(trial.train(plan.trial_task(job, 0, {}, 1), images, CPU, 0.0))
+def winner(job, images, train):
+    return train(plan.trial_task(job, 0, {}, 1), images)
 
 
 @pytest.fixture(scope="module")
 def refitted(job, images, winner):
-    return refit.refit(refit.refit_task(job, [winner]), images, CPU, 0.0)
+    return refit.refit(refit.refit_task(job, [winner]), images, Selections(CPU), 0.0)
 
 
 def test_it_is_the_winner_again_up_to_its_best_epoch(winner, refitted):
@@ -80,7 +72,7 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
 
 
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
-    data = trial.selection(images, job.experiment.protocol, job.seed, CPU)
+    data = Selections(CPU).of(job, images)
     scores, maps = scoring.score(saved_detector.detector(CPU), data.val)
     assert refitted[0].row.threshold == image.best_f1_threshold(data.val_labels, scores)
     assert saved_detector.config.map_low == maps.min()
@@ -100,7 +92,7 @@ class Killed(Exception):
 
 def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path):
     task = refit.refit_task(job, [dataclasses.replace(winner, best_epoch=2)])  # of three
-    whole, expected_files = refit.refit(task, images, CPU, 0.0)
+    whole, expected_files = refit.refit(task, images, Selections(CPU), 0.0)
     trained = []
 
     def dies_in_its_second_epoch(detector):
@@ -110,9 +102,9 @@ def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, win
 
     saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
     with pytest.raises(Killed):
-        refit.refit(task, images, CPU, 0.0, saved, on_epoch=dies_in_its_second_epoch)
+        refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=dies_in_its_second_epoch)
     again = []
-    result, files = refit.refit(task, images, CPU, 0.0, saved, on_epoch=again.append)
+    result, files = refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=again.append)
     assert len(again) == 1, "the first epoch is not trained again, nor any after the best"
     expected, found = (torch.load(io.BytesIO(f[checkpoint.WEIGHTS])) for f in (expected_files, files))
     for name, network in expected.items():
@@ -124,7 +116,7 @@ def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, win
 
 def test_it_does_not_go_on_from_the_state_of_another_winner(job, images, winner, tmp_path):
     other = refit.refit_task(job, [dataclasses.replace(winner, trial_id=job.trial_id(7), index=7)])
-    refit.refit(other, images, CPU, 0.0, refit.saved_state(Storage(str(tmp_path)), other, every_s=0.0))
+    refit.refit(other, images, Selections(CPU), 0.0, refit.saved_state(Storage(str(tmp_path)), other, every_s=0.0))
     task = refit.refit_task(job, [winner])
     saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
     assert saved.load(CPU) is None
@@ -132,7 +124,7 @@ def test_it_does_not_go_on_from_the_state_of_another_winner(job, images, winner,
 
 def test_it_keeps_the_batch_of_a_winner_that_ran_out_of_memory(job, images, winner):
     halved = dataclasses.replace(winner, batch=8, best_epoch=1, note="out of memory with batch 16: trained with 8")
-    result, _ = refit.refit(refit.refit_task(job, [halved]), images, CPU, 0.0)
+    result, _ = refit.refit(refit.refit_task(job, [halved]), images, Selections(CPU), 0.0)
     assert (result.row.batch, result.row.note) == (8, halved.note)
     assert result.row.images_per_s * result.row.train_s == pytest.approx(4 * 8)
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,17 +16,9 @@ from orchestrator.experiment.preflight import survey
 from orchestrator.results.rows import MEASURED
 from orchestrator.results.storage import Storage
 from orchestrator.training import trial
+from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
-
-
-def finish(generator):
-    """Runs a generator to its end; returns what it returns."""
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +50,9 @@ def small(images, train: int):
     )
 
 
-def test_a_row_says_what_was_done_and_on_what(images):
+def test_a_row_says_what_was_done_and_on_what(images, train):
     mine = job(epochs=2)
-    row = finish(trial.train(task(mine), images, CPU, 0.0))
+    row = train(task(mine), images)
     parts = split(images, "holdout", 0)
     assert (row.status, row.error, row.epochs, len(row.curve)) == ("completed", None, 2, 2)
     assert row.val_auc == max(row.curve)
@@ -72,84 +63,67 @@ def test_a_row_says_what_was_done_and_on_what(images):
     assert row.steps == mine.steps(2, row.train_images)
 
 
-def test_steps_are_counted_as_asked(images):
-    row = finish(trial.train(task(job(epochs=2, steps_per_epoch=5)), images, CPU, 0.0))
+def test_steps_are_counted_as_asked(images, train):
+    row = train(task(job(epochs=2, steps_per_epoch=5)), images)
     assert (row.status, row.epochs, row.steps) == ("completed", 2, 10)
     assert row.images_per_s * row.train_s == pytest.approx(10 * 16), "full batches"
 
 
 @pytest.mark.parametrize("protocol", ["holdout", "synthetic"])
-def test_nothing_that_a_trial_holds_depends_on_the_test_part(images, protocol):
+def test_nothing_that_a_trial_holds_depends_on_the_test_part(images, protocol, train):
     parts = split(images, protocol, 0)
     poisoned = dataclasses.replace(images, pixels=images.pixels.copy(), data_hash=f"poisoned-{protocol}")
     poisoned.pixels[parts.test] = 255
-    rows = [
-        finish(trial.train(task(job(protocol=protocol, epochs=1)), source, CPU, 0.0)) for source in (images, poisoned)
-    ]
+    rows = [train(task(job(protocol=protocol, epochs=1)), source) for source in (images, poisoned)]
     assert rows[0].curve == rows[1].curve
 
 
-def test_a_model_of_phases_is_not_judged_before_its_last(images):
+def test_a_model_of_phases_is_not_judged_before_its_last(images, train):
     """f-AnoGAN's encoder is trained in the last third: before, there is nothing to score with, and no bar stops it."""
     phased = job("f_anogan", epochs=3, batch=2)
     mine = task(phased, bars=((1, 2.0), (2, 2.0)))
-    row = finish(trial.train(mine, small(images, train=4), CPU, 0.0))
+    row = train(mine, small(images, train=4))
     assert (row.status, row.curve[:2]) == ("completed", [None, None])
     assert row.val_auc == row.last_val_auc == row.curve[2] and row.best_epoch == 3
 
 
-def test_under_synthetic_the_anomalies_that_choose_are_forged_from_held_out_normals(images):
-    data = trial.selection(images, "synthetic", 0, CPU)
-    held_out = len(data.split.forge)
-    assert data.val_labels.tolist() == [0] * held_out + [1] * held_out
-    normal, forged = data.val[:held_out], data.val[held_out:]
-    changed = (normal != forged).flatten(1).any(1)
-    assert changed.all()
-    assert not set(data.split.forge) & set(data.split.train)
-
-
-def test_on_cpu_the_images_are_shared_and_not_copied(images):
-    data = trial.selection(images, "holdout", 0, CPU)
-    assert np.shares_memory(data.pixels.numpy(), images.pixels)
-
-
-def test_the_same_task_gives_the_same_row(images):
+def test_the_same_task_gives_the_same_row(images, train):
     few = small(images, 8)
     mine = task(job("sa_skip_ganomaly", epochs=2))
-    first, second = (finish(trial.train(mine, few, CPU, 0.0)) for _ in range(2))
+    first, second = (train(mine, few) for _ in range(2))
     assert first.curve == second.curve and first.losses == second.losses
 
 
-def test_another_seed_draws_other_weights(images):
+def test_another_seed_draws_other_weights(images, train):
     few = small(images, 8)
     of = job("sa_skip_ganomaly", epochs=1)
-    losses = {finish(trial.train(task(of, seed=seed), few, CPU, 0.0)).losses for seed in (1, 2)}
+    losses = {train(task(of, seed=seed), few).losses for seed in (1, 2)}
     assert len(losses) == 2
 
 
-def test_a_trial_below_its_bar_stops_itself_and_says_so(images):
-    row = finish(trial.train(task(job(epochs=5), bars=((2, 1.1),)), images, CPU, 0.0))
+def test_a_trial_below_its_bar_stops_itself_and_says_so(images, train):
+    row = train(task(job(epochs=5), bars=((2, 1.1),)), images)
     assert (row.status, row.epochs) == ("pruned", 2)
 
 
-def test_a_trial_at_its_bar_goes_on(images):
-    free = finish(trial.train(task(job(epochs=3)), images, CPU, 0.0))
-    row = finish(trial.train(task(job(epochs=3), bars=((2, max(free.curve[:2])),)), images, CPU, 0.0))
+def test_a_trial_at_its_bar_goes_on(images, train):
+    free = train(task(job(epochs=3)), images)
+    row = train(task(job(epochs=3), bars=((2, max(free.curve[:2])),)), images)
     assert (row.status, row.epochs) == ("completed", 3)
 
 
-def test_a_diverging_trial_is_a_row_with_its_reason(images):
+def test_a_diverging_trial_is_a_row_with_its_reason(images, train):
     of = job("sa_skip_ganomaly", epochs=2)
     params = {**dict(task(of).params), "lr": 1e30}
-    row = finish(trial.train(task(of, params=tuple(params.items())), small(images, 8), CPU, 0.0))
+    row = train(task(of, params=tuple(params.items())), small(images, 8))
     assert row.status == "failed"
     assert "diverged" in row.error
     assert json.loads(row.params)["lr"] == 1e30
 
 
-def test_a_model_that_refuses_its_parameters_is_a_row_with_its_reason(images):
+def test_a_model_that_refuses_its_parameters_is_a_row_with_its_reason(images, train):
     of = job("sa_skip_ganomaly", epochs=2)
-    row = finish(trial.train(task(of, params=(("lr", 0.0),)), images, CPU, 0.0))
+    row = train(task(of, params=(("lr", 0.0),)), images)
     assert row.status == "failed" and "lr" in row.error and row.curve == []
 
 
@@ -172,23 +146,23 @@ def hungry(monkeypatch):
     return install
 
 
-def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_says_so(images, hungry):
+def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_says_so(images, hungry, train):
     hungry(most=8)
-    row = finish(trial.train(task(job(epochs=2, batch=16)), images, CPU, 0.0))
+    row = train(task(job(epochs=2, batch=16)), images)
     assert (row.status, row.error, row.epochs) == ("completed", None, 2)
     assert (row.batch, row.note) == (8, "out of memory with batch 16: trained with 8")
     assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
 
 
 @pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
-def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried):
+def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried, train):
     hungry(most=0)
-    row = finish(trial.train(task(job(epochs=2, batch=batch)), images, CPU, 0.0))
+    row = train(task(job(epochs=2, batch=batch)), images)
     assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
     assert "can't allocate memory" in row.error
 
 
-def test_any_other_failure_is_not_tried_again(images, monkeypatch):
+def test_any_other_failure_is_not_tried_again(images, monkeypatch, train):
     calls = []
 
     class Broken(MODELS["mean_image"]):
@@ -197,7 +171,7 @@ def test_any_other_failure_is_not_tried_again(images, monkeypatch):
             raise ValueError("no such layer")
 
     monkeypatch.setattr(mean_image, "MeanImage", Broken)
-    row = finish(trial.train(task(job(epochs=2)), images, CPU, 0.0))
+    row = train(task(job(epochs=2)), images)
     assert row.status == "failed" and row.error.startswith("ValueError: no such layer (test_trial.py:")
     assert len(calls) == 1 and row.note is None
 
@@ -208,7 +182,7 @@ def test_any_other_failure_is_not_tried_again(images, monkeypatch):
 def pieces(of: plan.TrialTask, images, storage, epochs_each: int, every_s: float = 0.0):
     """Trains a trial in pieces, each by a run that knows nothing of the one before but what lies in the storage."""
     while True:
-        run = trial.train(of, images, CPU, 0.0, trial.saved_state(storage, of, every_s))
+        run = trial.train(of, images, Selections(CPU), 0.0, trial.saved_state(storage, of, every_s))
         try:
             seen = [next(run).epoch for _ in range(epochs_each)]
         except StopIteration as end:
@@ -218,11 +192,11 @@ def pieces(of: plan.TrialTask, images, storage, epochs_each: int, every_s: float
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_trial_cut_short_after_every_epoch_leaves_the_row_of_one_that_was_not(model, images, tmp_path):
+def test_a_trial_cut_short_after_every_epoch_leaves_the_row_of_one_that_was_not(model, images, tmp_path, train):
     few, of = small(images, 8), task(job(model, epochs=3, batch=4))
     if model == "anogan":
         of = dataclasses.replace(of, params=(*of.params, ("latent_steps", 2)))
-    whole = finish(trial.train(of, few, CPU, 0.0))
+    whole = train(of, few)
     row = pieces(of, few, Storage(str(tmp_path)), epochs_each=1)
     assert {k: v for k, v in dataclasses.asdict(row).items() if k not in MEASURED} == {
         k: v for k, v in dataclasses.asdict(whole).items() if k not in MEASURED
@@ -232,10 +206,10 @@ def test_a_trial_cut_short_after_every_epoch_leaves_the_row_of_one_that_was_not(
 
 def test_a_trial_that_dies_goes_on_from_the_state_it_saved_last(images, tmp_path):
     storage, few, of = Storage(str(tmp_path)), small(images, 8), task(job("skip_ganomaly", epochs=4))
-    run = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    run = trial.train(of, few, Selections(CPU), 0.0, trial.saved_state(storage, of, 0.0))
     assert [next(run).epoch, next(run).epoch] == [1, 2]
     run = None  # noqa: F841 - closed, as by the clock
-    again = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    again = trial.train(of, few, Selections(CPU), 0.0, trial.saved_state(storage, of, 0.0))
     assert next(again).epoch == 3
 
 
@@ -247,8 +221,8 @@ def test_a_trial_stopped_at_its_bar_is_not_taken_up_behind_it(images, tmp_path):
 
 def test_another_suggestion_of_the_same_index_starts_from_the_beginning(images, tmp_path):
     storage, few, of = Storage(str(tmp_path)), small(images, 8), task(job("skip_ganomaly", epochs=3))
-    run = trial.train(of, few, CPU, 0.0, trial.saved_state(storage, of, 0.0))
+    run = trial.train(of, few, Selections(CPU), 0.0, trial.saved_state(storage, of, 0.0))
     next(run)
     run.close()
     other = dataclasses.replace(of, params=tuple({**dict(of.params), "lr": 1e-5}.items()))
-    assert next(trial.train(other, few, CPU, 0.0, trial.saved_state(storage, other, 0.0))).epoch == 1
+    assert next(trial.train(other, few, Selections(CPU), 0.0, trial.saved_state(storage, other, 0.0))).epoch == 1

@@ -1,0 +1,104 @@
+"""The figures of a detector: while it is trained, from the validation part alone; of a trained one, from the test part
+too, which is looked at here only.
+"""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datasets.images import Images
+from model.contract import Detector
+from orchestrator.experiment.job import Job
+from orchestrator.hashes import seed_of
+from orchestrator.metrics import image, intervals, pixel
+from orchestrator.results.rows import PictureRow, ScoreRow
+from orchestrator.training import kept_pictures, scoring
+from orchestrator.training.selection import Selection
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a trained detector came to."""
+
+    figures: dict[str, Any]  # columns of the job's row
+    scores: list[ScoreRow]  # one for each test image
+    pictures: list[PictureRow]
+    map_low: float  # of the validation part's maps the least value, and the highest but 0.1 %
+    map_high: float
+
+
+def validate(detector: Detector, data: Selection) -> float:
+    """Validation AUROC. Raises FloatingPointError where training has diverged."""
+    scores, _ = scoring.score(detector, data.val)
+    value = image.auroc(data.val_labels, scores)
+    if value is None:
+        raise FloatingPointError("training diverged: the validation scores are not finite; a lower lr may help")
+    return value
+
+
+def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Measurement:
+    """Scores both parts: the threshold and the maps' range come from the validation part, all else from the test part.
+    Raises FloatingPointError where a score of the test part is not finite."""
+    device, test = data.pixels.device, data.split.test
+    val_scores, val_maps = scoring.score(detector, data.val)
+    threshold = image.best_f1_threshold(data.val_labels, val_scores)
+    start = time.perf_counter()
+    scores, maps = scoring.score(detector, scoring.to_device(images.pixels[test], device))
+    score_s = time.perf_counter() - start
+    if not np.isfinite(scores).all():
+        raise FloatingPointError("the scores of the test part are not finite")
+    figures = {
+        "val_auc": image.auroc(data.val_labels, val_scores),
+        "threshold": threshold,
+        "score_images_per_s": len(test) / score_s,
+        **_test_figures(job, images, test, scores, maps, threshold),
+    }
+    return Measurement(
+        figures,
+        _score_rows(job, images, test, scores),
+        kept_pictures.rows(detector, job, images, test, scores, maps, threshold, device),
+        map_low=float(val_maps.min()),
+        map_high=float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE)),
+    )
+
+
+def _test_figures(
+    job: Job, images: Images, test: np.ndarray, scores: np.ndarray, maps: np.ndarray, threshold: float
+) -> dict[str, Any]:
+    """Of the test images `test` (T,), their scores (T,) and maps (T, H, W)."""
+    labels = images.labels[test]
+    masks = images.masks[test] if images.masks is not None else None
+    low, high = intervals.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
+    return {
+        "test_auc": image.auroc(labels, scores),
+        "test_auc_low": low,
+        "test_auc_high": high,
+        **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
+        "average_precision": image.average_precision(labels, scores),
+        "pixel_auroc": None if masks is None else pixel.pixel_auroc(masks, maps),
+        "au_pro": None if masks is None else pixel.au_pro(masks, maps),
+        "test_images": len(test),
+    }
+
+
+def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:
+    identity = {
+        "job_id": job.id,
+        "dataset": job.category.dataset,
+        "category": job.category.name,
+        "model": job.model,
+        "seed": job.seed,
+    }
+    return [
+        ScoreRow(
+            **identity,
+            path=images.samples[i].path,
+            label=images.samples[i].label,
+            defect=images.samples[i].defect,
+            score=float(value),
+        )
+        for i, value in zip(test, scores, strict=True)
+    ]

@@ -1,0 +1,69 @@
+"""The figures of a detector: what chooses comes from the validation part, what reports from the test part."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.metrics import image
+from orchestrator.training import detectors, scoring
+from orchestrator.training.measure import measure, validate
+from orchestrator.training.selection import select
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def job(make_job):
+    return make_job("fabric", model=("mean_image",), size_px=32)
+
+
+@pytest.fixture(scope="module")
+def data(fabric):
+    return select(fabric, "holdout", 0, CPU)
+
+
+@pytest.fixture(scope="module")
+def detector(job, data):
+    detector = detectors.of_job(job, {}, data, seed=0)
+    detector.step(scoring.normalise(data.pixels[data.train]), 0.0)
+    return detector
+
+
+def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(detector, job, fabric, data):
+    scores, maps = scoring.score(detector, data.val)
+    poisoned = dataclasses.replace(fabric, pixels=fabric.pixels.copy())
+    poisoned.pixels[data.split.test] = 255
+    for source in (fabric, poisoned):
+        found = measure(detector, job, source, data)
+        assert found.figures["threshold"] == image.best_f1_threshold(data.val_labels, scores)
+        assert found.map_low == maps.min()
+        assert np.mean(maps > found.map_high) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_every_test_image_has_a_score_and_the_figures_follow_from_the_scores(detector, job, fabric, data):
+    found = measure(detector, job, fabric, data)
+    assert [score.path for score in found.scores] == [fabric.samples[i].path for i in data.split.test]
+    labels = np.array([score.label for score in found.scores])
+    values = np.array([score.score for score in found.scores])
+    assert found.figures["test_auc"] == image.auroc(labels, values)
+    assert found.figures["accuracy"] == np.mean((values >= found.figures["threshold"]) == labels)
+    assert found.figures["test_images"] == len(labels) and found.figures["score_images_per_s"] > 0
+
+
+def test_without_masks_there_are_no_figures_of_pixels(detector, job, fabric, data):
+    figures = measure(detector, job, dataclasses.replace(fabric, masks=None), data).figures
+    assert figures["pixel_auroc"] is figures["au_pro"] is None and figures["test_auc"] is not None
+
+
+def test_the_validation_auroc_is_that_of_its_scores(detector, data):
+    scores, _ = scoring.score(detector, data.val)
+    assert validate(detector, data) == image.auroc(data.val_labels, scores)
+
+
+def test_scores_that_are_not_finite_are_told_as_divergence(job, data):
+    detector = detectors.of_job(job, {}, data, seed=0)
+    detector.score = lambda images: (torch.full((len(images),), torch.nan), torch.zeros(len(images), 32, 32))
+    with pytest.raises(FloatingPointError, match="training diverged"):
+        validate(detector, data)
