@@ -18,14 +18,10 @@ _LEAST_CHANGE = 20  # levels of 255 by which a forged region differs from the or
 
 
 def forge_defects(pixels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """One forged anomaly an image; equal pixels and seed give equal anomalies.
+    """Forges one anomaly in each of the normal images `pixels`, uint8 (N, H, W, C), which stay as they are. Returns the
+    forged images, uint8 (N, H, W, C), and masks, bool (N, H, W), never empty, outside of which nothing changed.
 
-    Args:
-        pixels: (N, H, W, C) uint8 normal images; not changed.
-        seed: any non-negative integer.
-
-    Returns:
-        (N, H, W, C) uint8 forged images, and (N, H, W) bool masks, never empty, outside of which nothing changed.
+    Equal pixels and an equal `seed` (>= 0) give equal anomalies.
     """
     forged = pixels.copy()
     masks = np.zeros(pixels.shape[:3], dtype=bool)

@@ -8,8 +8,10 @@ to start interpreters inside a cluster's worker nor to send every array back; on
 import hashlib
 import os
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL.Image import DecompressionBombWarning
@@ -72,12 +74,7 @@ def load(
         except UnreadableError as error:
             return error
 
-    pixels = np.empty((len(samples), size_px, size_px, 3), dtype=np.uint8)
-    has_masks = any(sample.mask for sample in samples)
-    masks = np.zeros((len(samples), size_px, size_px), dtype=bool) if has_masks else None
-    content: list[str] = []
-    pixel_hash: list[str] = []
-    kept: list[Sample] = []
+    decoded = _Decoded(samples, size_px)
     broken: dict[str, UnreadableError] = {}
     with (
         warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
@@ -87,27 +84,43 @@ def load(
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture
             else:
-                row = len(kept)
-                pixels[row] = picture.pixels
-                if masks is not None and picture.mask is not None:
-                    masks[row] = picture.mask
-                kept.append(sample)
-                content.append(picture.content)
-                pixel_hash.append(picture.pixel_hash)
-    if broken and not (skip_unreadable and kept):
+                decoded.add(sample, picture)
+    if broken and not (skip_unreadable and decoded.kept):
         raise DataError(_describe(f"{dataset}/{category}", broken, len(samples)))
-    return Images(
-        dataset=dataset,
-        category=category,
-        size_px=size_px,
-        pixels=pixels[: len(kept)],
-        masks=None if masks is None else masks[: len(kept)],
-        samples=tuple(kept),
-        content=tuple(content),
-        pixel_hash=tuple(pixel_hash),
-        unreadable=tuple(broken),
-        data_hash=_data_hash(kept, content),
-    )
+    return Images(dataset, category, size_px, unreadable=tuple(broken), **decoded.columns())
+
+
+class _Decoded:
+    """The arrays of a category while they fill: made for all of its samples, so that no picture is copied twice."""
+
+    def __init__(self, samples: Sequence[Sample], size_px: int):
+        shape, has_masks = (len(samples), size_px, size_px), any(sample.mask for sample in samples)
+        self.pixels = np.empty((*shape, 3), dtype=np.uint8)
+        self.masks = np.zeros(shape, dtype=bool) if has_masks else None
+        self.kept: list[Sample] = []
+        self.content: list[str] = []
+        self.pixel_hash: list[str] = []
+
+    def add(self, sample: Sample, picture: Picture) -> None:
+        """Puts one picture behind those before it."""
+        row = len(self.kept)
+        self.pixels[row] = picture.pixels
+        if self.masks is not None and picture.mask is not None:
+            self.masks[row] = picture.mask
+        self.kept.append(sample)
+        self.content.append(picture.content)
+        self.pixel_hash.append(picture.pixel_hash)
+
+    def columns(self) -> dict[str, Any]:
+        """The fields of Images that follow from the pictures."""
+        return {
+            "pixels": self.pixels[: len(self.kept)],
+            "masks": None if self.masks is None else self.masks[: len(self.kept)],
+            "samples": tuple(self.kept),
+            "content": tuple(self.content),
+            "pixel_hash": tuple(self.pixel_hash),
+            "data_hash": _data_hash(self.kept, self.content),
+        }
 
 
 def _describe(category: str, broken: dict[str, UnreadableError], total_images: int) -> str:

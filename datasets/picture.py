@@ -38,12 +38,8 @@ class Picture:
 
 
 def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
-    """Decodes a sample's image, and its mask where it has one.
-
-    Raises:
-        UnreadableError: the image or the mask is no whole picture of a known format.
-        DataError: the mask's size is not its image's.
-    """
+    """Decodes a sample's image, and its mask where it has one. Raises UnreadableError where either is no whole picture
+    of a known format, and DataError where the mask's size is not its image's."""
     data = _read_bytes(root, sample.path)
     pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
     mask = None

@@ -34,11 +34,8 @@ Cluster = tuple[int, ...]  # ascending indices into the images
 
 
 def split(images: Images, protocol: str, seed: int) -> Split:
-    """Divides one category under a protocol.
-
-    Raises:
-        DataError: an unknown protocol, or too few normal or defective images for one of its parts.
-    """
+    """Divides one category under a protocol. Raises DataError for an unknown protocol, and for too few normal or
+    defective images for one of its parts."""
     if protocol not in SELECTION_SPLITS:
         raise DataError(f"no protocol {protocol!r}; there are: {', '.join(PROTOCOLS)}; check --protocol")
     clusters = sorted(_clusters(images), key=lambda cluster: _order_key(images, cluster, seed))

@@ -63,15 +63,11 @@ def require_category(dataset: str, root: Path, wanted: str, found: list[str]) ->
 
 
 def scan_classes(root: Path, folder: Path, part: str | None) -> list[Sample]:
-    """Samples of every class folder directly in `folder`; the masks are looked up beside it (or in it, without parts).
+    """Samples of every class folder directly in `folder`, with paths relative to the data's `root`.
 
-    Args:
-        root: the data root, to which the samples' paths are relative.
-        folder: the category's `train` or `test` folder, or the category itself if it has no split of its own.
-        part: "train", "test" or None.
-
-    Raises:
-        DataError: a class folder without an image.
+    `folder` is the category's folder of a part, "train" or "test", and its masks lie beside it; or, where the category
+    has no split of its own (`part` is None), the category itself, and they lie in it. Raises DataError for a class
+    folder without an image.
     """
     masks = (folder.parent if part else folder) / MASK_FOLDER
     samples = []

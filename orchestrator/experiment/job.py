@@ -111,18 +111,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
     fixed = tuple(sorted(experiment.fixed(model).items()))
     free = _without(SPACES[model], fixed)
     presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
-    trials = experiment.trials if free else min(experiment.trials, presets)
-    settings = {
-        "format": FORMAT,
-        "workers": workers,
-        "parallel_trials": experiment.parallel_trials,
-        **{
-            name: getattr(experiment, name)
-            for name in ("protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler")
-        },
-    }
-    if experiment.steps_per_epoch is not None:
-        settings["steps_per_epoch"] = experiment.steps_per_epoch
+    settings = _settings(experiment, workers)
     description = {
         "dataset": category.dataset,
         "category": category.name,
@@ -139,12 +128,20 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         category=category,
         model=model,
         seed=seed,
-        trials=trials,
+        trials=experiment.trials if free else min(experiment.trials, presets),
         fixed=fixed,
         workers=workers,
         settings=digest({**settings, "set": experiment.set})[:8],
         config_hash=digest(description),
     )
+
+
+def _settings(experiment: Experiment, workers: int) -> dict[str, Any]:
+    """What all jobs of a run share of that which decides their results."""
+    names = ["parallel_trials", "protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler"]
+    if experiment.steps_per_epoch is not None:
+        names.append("steps_per_epoch")
+    return {"format": FORMAT, "workers": workers, **{name: getattr(experiment, name) for name in names}}
 
 
 def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Decoding one category into one array: order, masks, hashes, broken files, progress."""
+"""Decoding one category into one array: order, masks, hashes, broken files."""
 
 from pathlib import Path
 
