@@ -37,6 +37,7 @@ from orchestrator.experiment.preflight import survey
 from orchestrator.results.output import Output
 from orchestrator.results.rows import TrialRow
 from orchestrator.training import trial
+from orchestrator.training.selection import Selections
 
 SIZE_PX = 32
 SHARES = (1, 2, 3)  # of the images, by category
@@ -110,7 +111,7 @@ def seconds_per_image(root: Path) -> float:
     for epochs in (1, 6):
         job = jobs(experiment(epochs, 1), categories, 1)[1]
         images = load("folder", str(root), job.category.name, SIZE_PX)
-        row = finish(trial.train(plan.trial_task(job, 0, {}, 1), images, torch.device("cpu"), 0.0))
+        row = finish(trial.train(plan.trial_task(job, 0, {}, 1), images, Selections(torch.device("cpu")), 0.0))
         found.append(row.wall_s / (epochs * row.train_images))
     return found[-1]
 
@@ -160,7 +161,7 @@ def run_textbook(root: Path, epochs: int, trials: int, slots: int) -> float:
         images = load("folder", str(root), config["job"].category.name, SIZE_PX)
         params = tuple((name, config[name]) for name in ("lr", "w_adv", "w_con", "w_lat"))
         task = plan.TrialTask(config["job"], 0, None, params, (), 0)
-        for progress in trial.train(task, images, torch.device("cpu"), 0.0):
+        for progress in trial.train(task, images, Selections(torch.device("cpu")), 0.0):
             train.report({"val_auc": progress.val_auc})
 
     def train_driver(config: dict) -> None:
