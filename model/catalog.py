@@ -28,6 +28,8 @@ class Catalogue(Mapping):
 
 
 MODELS = Catalogue({
+    "patch_forged": "model.patch_forged:PatchForged",
+    "patch_gaussian": "model.patch_gaussian:PatchGaussian",
     "sa_skip_ganomaly": "model.sa_skip_ganomaly:SaSkipGanomaly",
     "skip_ganomaly": "model.skip_ganomaly:SkipGanomaly",
     "sagan": "model.sagan:Sagan",
@@ -38,3 +40,5 @@ MODELS = Catalogue({
     "alad": "model.alad:Alad",
     "mean_image": "model.mean_image:MeanImage",
 })
+
+TRAINING_FREE = ("patch_gaussian", "mean_image")  # their `is_training_free`, known without importing them

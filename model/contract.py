@@ -1,7 +1,8 @@
 """What a detector promises to whoever trains it, and the checks that every detector's HParams share.
 
-Flow of a detector's life: HParams -> Detector(hparams, image_shape, device) -> step(images) many times on normal images
--> score(images) on any images. state_dict / load_state_dict carry it over a restart.
+Flow of a detector's life: HParams -> Detector(hparams, image_shape, device) -> calibrate(normals) -> step(images) many
+times on normal images, calibrate(normals) again whenever scores are wanted -> score(images) on any images. state_dict /
+load_state_dict carry it over a restart.
 
 Randomness comes from torch's global generators alone: the caller seeds them before construction (so that the weights
 are a function of the seed) and reseeds them at each epoch, so networks + optimisers are the whole state (a model that
@@ -13,6 +14,7 @@ Letters: N images, C channels, H, W pixels.
 import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
@@ -26,6 +28,7 @@ class Detector(ABC):
 
     HParams: ClassVar[type]  # a frozen dataclass that validates itself; its defaults are the paper's
     optimises_to_score: ClassVar[bool] = False  # its score takes optimiser steps: it is no fixed program of the image
+    is_training_free: ClassVar[bool] = False  # `calibrate` makes all of it: it takes no step
 
     def __init__(self, hparams: Any, image_shape: tuple[int, int, int], device: torch.device | str):
         """Keep what every detector needs; image_shape is (C, H, W)."""
@@ -40,6 +43,14 @@ class Detector(ABC):
         progress in [0, 1] is the share of the training that is done, for models with phases. The losses come back as
         detached 0-d tensors, left on the device so that no step waits for the accelerator.
         """
+
+    def calibrate(self, normals: Iterable[Tensor]) -> None:
+        """Learn what is normal, by one look at the normal training images, batches (N, C, H, W) in [-1, 1].
+
+        Called before the first step, and again after steps, before scores are taken. What it keeps are buffers of its
+        networks. A detector that has no use for it does not touch the iterable, and nothing is then prepared.
+        """
+        return
 
     @abstractmethod
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,6 +110,20 @@ class Detector(ABC):
                 "resize them, or build the detector for their shape"
             )
         return images.to(self.device)
+
+
+class TrainingFree(Detector):
+    """A detector that `calibrate` makes whole: no step, no optimiser."""
+
+    is_training_free: ClassVar[bool] = True
+
+    def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
+        """There is nothing to descend."""
+        raise TypeError(f"{type(self).__name__} takes no training step: expected calibrate(normals) alone")
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """None."""
+        return []
 
 
 def check_number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf,

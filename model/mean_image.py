@@ -1,17 +1,18 @@
 """The trivial control: an image's score is its distance to the mean training image. A detector that does not beat it
 has learnt nothing worth its cost.
 
-The mean is a running sum and a count in float64, so an image that is seen again in every epoch changes nothing. There
-is nothing to tune and no optimiser. Letters: N images, C channels, H, W pixels.
+There is nothing to tune. Letters: N images, C channels, H, W pixels.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from model.contract import Detector
+from model.contract import TrainingFree
+from model.parts.running_mean import RunningMean
 
 
 @dataclass(frozen=True)
@@ -19,26 +20,7 @@ class HParams:
     """None."""
 
 
-class RunningMean(nn.Module):
-    """The sum (C, H, W) and count of the images seen. Both are additive, so averaging them over data-parallel workers
-    leaves the mean of all workers' images."""
-
-    def __init__(self, image_shape: tuple[int, int, int]):
-        super().__init__()
-        self.register_buffer("total", torch.zeros(image_shape, dtype=torch.float64))
-        self.register_buffer("images", torch.zeros((), dtype=torch.float64))
-
-    def add(self, images: Tensor) -> None:
-        """Take images (N, C, H, W) into the sum; one that comes again counts again."""
-        self.total += images.sum(dim=0, dtype=torch.float64)
-        self.images += len(images)
-
-    def forward(self) -> Tensor:
-        """The mean image (C, H, W), float32; grey (0) before the first image."""
-        return (self.total / self.images.clamp(min=1)).float()
-
-
-class MeanImage(Detector):
+class MeanImage(TrainingFree):
     """The control detector; any image shape."""
 
     HParams: ClassVar[type] = HParams
@@ -51,15 +33,12 @@ class MeanImage(Detector):
         """The running mean, which has buffers and no parameter."""
         return {"mean": self.mean}
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """An empty list: a mean needs no descent."""
-        return []
-
     @torch.no_grad()
-    def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        """Add the images to the mean. Loss: their mean squared distance to it."""
-        self.mean.add(self.take(images))
-        return {"distance": self.score(images)[0].mean()}
+    def calibrate(self, normals: Iterable[Tensor]) -> None:
+        """Take the mean, once."""
+        if not self.mean.images:
+            for images in normals:
+                self.mean.add(self.take(images))
 
     @torch.no_grad()
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:

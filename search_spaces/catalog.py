@@ -2,9 +2,23 @@
 
 from optuna.distributions import BaseDistribution
 
-from search_spaces import alad, anogan, egbad, f_anogan, ganomaly, mean_image, sa_skip_ganomaly, sagan, skip_ganomaly
+from search_spaces import (
+    alad,
+    anogan,
+    egbad,
+    f_anogan,
+    ganomaly,
+    mean_image,
+    patch_forged,
+    patch_gaussian,
+    sa_skip_ganomaly,
+    sagan,
+    skip_ganomaly,
+)
 
 MODULES = {
+    "patch_forged": patch_forged,
+    "patch_gaussian": patch_gaussian,
     "sa_skip_ganomaly": sa_skip_ganomaly,
     "skip_ganomaly": skip_ganomaly,
     "sagan": sagan,

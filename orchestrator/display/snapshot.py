@@ -70,7 +70,7 @@ def take(sweep: Sweep, slots: int) -> Snapshot:
         jobs=(len(sweep.closed), len(sweep.todo)),
         trials=(sum(map(len, rows.values())), sum(job.trials for job in sweep.todo)),
         slots=(min(slots, len(trials) + len(refitting)), slots),
-        epoch=_epochs(trials, max((job.experiment.epochs for job in under_way), default=0)),
+        epoch=_epochs(trials, max((job.epochs for job in under_way), default=0)),
         refits=len(refitting),
         lines=tuple(
             JobLine(
@@ -78,7 +78,7 @@ def take(sweep: Sweep, slots: int) -> Snapshot:
                 job.model,
                 str(job.seed),
                 f"{len(rows[job.id])}/{job.trials}",
-                "refit" if job.id in refitting else _epochs(running[job.id], job.experiment.epochs) or "elsewhere",
+                "refit" if job.id in refitting else _epochs(running[job.id], job.epochs) or "elsewhere",
                 _auc(_best(rows[job.id], running[job.id])),
             )
             for job in [*under_way, *with_others]

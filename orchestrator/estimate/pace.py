@@ -41,7 +41,7 @@ class Pace:
 
     def trial_s(self, job: Job) -> float:
         """Seconds of one trial, at most."""
-        return self.image_s * job.trial_cost() + self.score_s * job.experiment.epochs * scored_images(job)[0]
+        return self.image_s * job.trial_cost() + self.score_s * job.epochs * scored_images(job)[0]
 
     def refit_s(self, job: Job) -> float:
         """Seconds of the refit, at most."""

@@ -11,6 +11,7 @@ from statistics import median
 
 import torch
 
+from model.contract import Detector
 from orchestrator.errors import describe
 from orchestrator.estimate.pace import Pace, Probed
 from orchestrator.experiment.config import Experiment
@@ -43,14 +44,24 @@ def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
     size_px, batch, is_cuda = experiment.size_px, experiment.batch, device.type == "cuda"
     if is_cuda:
         torch.cuda.reset_peak_memory_stats(device)
-    detector = detectors.build(model, experiment.fixed(model), (3, size_px, size_px), device)
+
+    def build() -> Detector:
+        return detectors.build(model, experiment.fixed(model), (3, size_px, size_px), device)
+
+    detector = build()
     shape = (max(batch, scoring.SCORE_BATCH), size_px, size_px, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     phases = PHASES if not detector.is_ready(0.0) else PHASES[:1]
 
+    detector.calibrate([scoring.normalise(pixels)])
+
     def train(images: int) -> None:
+        taken = scoring.normalise(pixels[:images])
+        if detector.is_training_free:
+            build().calibrate([taken])
+            return
         for progress in phases:
-            detector.step(scoring.normalise(pixels[:images]), progress)
+            detector.step(taken, progress)
 
     def score(images: int) -> None:
         detector.score(scoring.normalise(pixels[:images]))

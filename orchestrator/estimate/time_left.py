@@ -89,7 +89,7 @@ def _trial_times(states: Sequence[JobState]) -> dict[str, TrialTimes] | None:
         model, images = state.job.model, state.job.trial_cost()
         searched[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and not row.preset]
         presets[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and row.preset]
-        begun[model] += [(one.epoch_s * state.job.experiment.epochs, images) for one in state.running if one.epoch_s]
+        begun[model] += [(one.epoch_s * state.job.epochs, images) for one in state.running if one.epoch_s]
         epochs[model] += [row.epochs for row in state.rows]
     known = {model: [*searched[model], *presets[model][:1]] or begun[model] for model in searched}
     everything = [trial for trials in known.values() for trial in trials]
@@ -115,8 +115,8 @@ def _running_s(one: UnderWay, job: Job, trial_s: float, ended: Sequence[int]) ->
     """A trial goes on for as many epochs as those that came as far did on average, or to the end if none did."""
     if not one.epochs:
         return trial_s
-    longer = [epochs - one.epochs for epochs in ended if epochs > one.epochs] or [job.experiment.epochs - one.epochs]
-    return sum(longer) / len(longer) * (one.epoch_s or trial_s / job.experiment.epochs)
+    longer = [epochs - one.epochs for epochs in ended if epochs > one.epochs] or [job.epochs - one.epochs]
+    return sum(longer) / len(longer) * (one.epoch_s or trial_s / job.epochs)
 
 
 def _refit_s(state: JobState, trial_s: float, refit_start_s: float) -> float:

@@ -6,13 +6,14 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
+from model.catalog import TRAINING_FREE
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
 from search_spaces.catalog import PRESETS, SPACES
 
 Params = dict[str, float | int | str]
-FORMAT = 1  # raise when rows of old and new code must not be mixed
+FORMAT = 2  # raise when rows of old and new code must not be mixed
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,23 @@ class Job:
         """The name of trial `index`, counted from 0."""
         return f"{self.id}-t{index:04d}"
 
+    @property
+    def epochs(self) -> int:
+        """Of a full trial: one for a model that takes no step."""
+        return 1 if self.model in TRAINING_FREE else self.experiment.epochs
+
     def steps(self, epochs: int, train_images: int) -> int:
         """Optimisation steps of that many epochs."""
         return epochs * epoch_steps(train_images, self.experiment.batch, self.experiment.steps_per_epoch)
 
     def trial_steps(self) -> int:
         """Optimisation steps of a full trial, before the split is known: at most, where it holds images out."""
-        return self.steps(self.experiment.epochs, self.category.train_images)
+        return self.steps(self.epochs, self.category.train_images)
 
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
         if self.experiment.steps_per_epoch is None:
-            return self.experiment.epochs * self.category.train_images
+            return self.epochs * self.category.train_images
         return self.trial_steps() * min(self.experiment.batch, self.category.train_images)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from model.catalog import TRAINING_FREE
 from orchestrator.experiment import search
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Job, TrialTask
@@ -58,17 +59,18 @@ def next_trial(
     running: Mapping[str, Collection[int]],
     parallel_trials: int,
 ) -> TrialTask | None:
-    """The next trial to start: of the job with the longest remaining work that has one ready; None if none has."""
+    """The next trial to start; None if none is ready. Models that take no training first, so that there is soon
+    something to look at; then the job with the longest remaining work."""
     ready = []
     for order, job in enumerate(todo):
         done, busy = rows.get(job.id, {}), running.get(job.id, set())
         index = next((i for i in range(job.trials) if i not in done and i not in busy), None)
         if index is not None and search.visible(done, index, parallel_trials) is not None:
             remaining = (job.trials - len(done) - len(busy)) * job.trial_cost()
-            ready.append((-remaining, order, job, index))
+            ready.append((job.model not in TRAINING_FREE, -remaining, order, job, index))
     if not ready:
         return None
-    _, _, job, index = min(ready)
+    *_, job, index = min(ready)
     return trial_task(job, index, rows.get(job.id, {}), parallel_trials)
 
 
@@ -77,7 +79,7 @@ def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_tria
     seen = search.visible(done, index, parallel_trials)
     asked = job.experiment
     preset, params = search.suggest(job.space, job.presets, seen, index, seed_of(job.config_hash), asked.sampler)
-    bars = search.bars(seen, asked.epochs, preset is not None, asked.scheduler)
+    bars = search.bars(seen, job.epochs, preset is not None, asked.scheduler)
     chosen = {**params, **dict(job.fixed)}
     return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed_of(job.config_hash, index))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from model.contract import Detector
 from orchestrator.experiment.job import Job, epoch_steps
 from orchestrator.hashes import seed_of
-from orchestrator.training.scoring import normalise
+from orchestrator.training.scoring import normalise, normals
 from orchestrator.training.selection import Selection
 
 
@@ -48,8 +48,15 @@ def fit(
     each epoch.
 
     An epoch is every image once, or `steps_per_epoch` steps. `done` epochs lie behind (resuming). Of `world`
-    data-parallel processes, each takes its part of every batch.
+    data-parallel processes, each takes its part of every batch. A detector that takes no step is calibrated, as its one
+    epoch.
     """
+    start = time.perf_counter()
+    detector.calibrate(normals(pixels, train))
+    if detector.is_training_free:
+        if not done:
+            yield Epoch(1, {}, 0, len(train), time.perf_counter() - start)
+        return
     steps = epoch_steps(len(train), batch, steps_per_epoch)
     for epoch in range(done, epochs):
         start = time.perf_counter()
@@ -75,7 +82,7 @@ def of_job(job: Job, detector: Detector, data: Selection, batch: int, seed: int,
         detector,
         data.pixels,
         data.train,
-        epochs=job.experiment.epochs,
+        epochs=job.epochs,
         batch=batch,
         seed=seed,
         steps_per_epoch=job.experiment.steps_per_epoch,

@@ -32,6 +32,7 @@ class Measurement:
 
 def validate(detector: Detector, data: Selection) -> float:
     """Validation AUROC. Raises FloatingPointError where training has diverged."""
+    detector.calibrate(scoring.normals(data.pixels, data.train))
     scores, _ = scoring.score(detector, data.val)
     value = image.auroc(data.val_labels, scores)
     if value is None:
@@ -43,6 +44,7 @@ def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Me
     """Scores both parts: the threshold and the maps' range come from the validation part, all else from the test part.
     Raises FloatingPointError where a score of the test part is not finite."""
     device, test = data.pixels.device, data.split.test
+    detector.calibrate(scoring.normals(data.pixels, data.train))
     val_scores, val_maps = scoring.score(detector, data.val)
     threshold = image.best_f1_threshold(data.val_labels, val_scores)
     start = time.perf_counter()

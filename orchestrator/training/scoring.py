@@ -4,6 +4,7 @@ Letters: N images, C channels, H, W pixels.
 """
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -19,6 +20,11 @@ def score(detector: Detector, pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:
     parts = [detector.score(normalise(chunk)) for chunk in pixels.split(SCORE_BATCH)]
     scores, maps = zip(*parts, strict=True)
     return torch.cat(scores).double().cpu().numpy(), torch.cat(maps).float().cpu().numpy()
+
+
+def normals(pixels: Tensor, chosen: Tensor) -> Iterator[Tensor]:
+    """The images `chosen` (T,) of uint8 `pixels` (N, H, W, C), batch by batch, as `Detector.calibrate` takes them."""
+    return (normalise(pixels[part]) for part in chosen.split(SCORE_BATCH))
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ class _Trial:
             detector.load_state_dict(self.state)
         state_now = functools.partial(record.state, detector, self.clock)
         for epoch in fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs):
-            is_ready = detector.is_ready(epoch.number / job.experiment.epochs)
+            is_ready = detector.is_ready(epoch.number / job.epochs)
             record.add(epoch)
             record.curve.append(validate(detector, data) if is_ready else None)
             if self._is_below_its_bar():

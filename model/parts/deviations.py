@@ -1,0 +1,72 @@
+"""How an image's cells deviate from what is normal at their position: the evidence that a judge of defects sees.
+
+image, and the same at half its size, and so on -> features of the cells of each (model/parts/cells.py) -> for each cell
+its features, their whitened deviation from the position's Gaussian, and how far that is; coarser levels are brought to
+the grid of the finest -> and where the cell lies.
+
+Letters: N images, C channels, H, W pixels, F features, h, w cells, E channels of evidence.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.parts.cells import CellFeatures
+from model.parts.position_gaussian import PositionGaussian, distance
+
+_FARTHEST = 6.0  # whitened deviations are cut off at so many times 3
+_NEAREST = 1e-3  # added to a distance before its logarithm
+
+
+class Deviations(nn.Module):
+    """The Gaussians of one or more levels, level k of the image at 1 / 2^k of its size; nothing in it is trained."""
+
+    def __init__(self, image_shape: tuple[int, int, int], cell_px: int, levels: int, shrinkage: float, floor: float):
+        super().__init__()
+        channels, height, width = image_shape
+        self.features, count = CellFeatures(cell_px), CellFeatures.count(channels)
+        grids = [self.features.grid(-(-height >> level), -(-width >> level)) for level in range(levels)]
+        self.gaussians = nn.ModuleList(PositionGaussian(count, grid, shrinkage, floor) for grid in grids)
+        self.channels = levels * (3 * count + 1) + 2  # E
+        rows, columns = (torch.linspace(-1, 1, cells) for cells in grids[0])
+        self.register_buffer("place", torch.stack(torch.meshgrid(rows, columns, indexing="ij")), persistent=False)
+
+    def is_fitted(self) -> bool:
+        """Whether it has seen normal images."""
+        return self.gaussians[0].is_fitted()
+
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Take in the normal images (N, C, H, W), batch by batch."""
+        pyramids = [self.pyramid(images) for images in batches]
+        for level, gaussian in enumerate(self.gaussians):
+            gaussian.fit(pyramid[level] for pyramid in pyramids)
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """The features (N, F, h, w) of each level of images (N, C, H, W)."""
+        shrunk = [F.avg_pool2d(images, 2**level, ceil_mode=True) for level in range(len(self.gaussians))]
+        return [self.features(level) for level in shrunk]
+
+    def forward(self, images: Tensor, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Evidence (N, E, h, w), and Mahalanobis's distances at the finest level (N, h, w).
+
+        `without` (N, C, H, W) are images that `fit` saw: row i is judged as if its i-th had not been among them.
+        """
+        excluded = self.pyramid(without) if without is not None else [None] * len(self.gaussians)
+        levels = [
+            _evidence(gaussian, features, own)
+            for gaussian, features, own in zip(self.gaussians, self.pyramid(images), excluded, strict=True)
+        ]
+        distances = levels[0][1]
+        grid = distances.shape[1:]
+        evidence = [of if of.shape[2:] == grid else F.interpolate(of, grid, mode="bilinear") for of, _ in levels]
+        return torch.cat([*evidence, self.place.expand(len(images), -1, -1, -1)], dim=1), distances
+
+
+def _evidence(gaussian: PositionGaussian, features: Tensor, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
+    whitened = gaussian.whiten(features, excluded)
+    far = distance(whitened)
+    standard = gaussian.standardise(features) - gaussian.mean.mean(dim=(1, 2), keepdim=True)
+    clamped, size = (whitened / 3).clamp(-_FARTHEST, _FARTHEST), whitened.abs().sqrt()
+    return torch.cat([standard, clamped, size, (far + _NEAREST).log()[:, None]], dim=1), far
