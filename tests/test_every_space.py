@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 from optuna.distributions import FloatDistribution
 
-from model.catalog import MODELS
+from model.catalog import MODELS, TRAINING_FREE
 from search_spaces.catalog import PRESETS, SPACES
 
-TRAINED = [name for name in MODELS if name != "mean_image"]
+TRAINED = [name for name in MODELS if name not in TRAINING_FREE]
 SCALES = {"lr", "encoder_lr", "latent_lr", "w_adv", "w_con", "w_lat", "kappa"}  # what is searched over decades
 
 
