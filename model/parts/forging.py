@@ -174,8 +174,8 @@ def _fills(images: Tensor, pool: Tensor) -> Tensor:
         return (colour + noise).clamp(-1, 1)
 
     def blurred(items: Tensor) -> Tensor:
-        side = 2 * int(torch.randint(1, max(2, min(height, width) // 16), ())) + 1
-        return box(box(images[items], side), side)
+        coarse = F.avg_pool2d(images[items], int(torch.randint(2, max(3, min(height, width) // 8), ())), ceil_mode=True)
+        return F.interpolate(coarse, (height, width), mode="bilinear")
 
     fills = _dispatch((own_far, foreign, own_near, light, flat, blurred), len(images), images.shape[1:], device)
     is_grey = (images == images[:, :1]).all(dim=(1, 2, 3), keepdim=True)
