@@ -16,8 +16,6 @@ import orchestrator.report.plot_style as look
 import orchestrator.report.quality_plots as plots
 import orchestrator.report.schedule as schedule
 import orchestrator.report.search_plots as search_plots
-import orchestrator.report.time_plot as time_plot
-import orchestrator.report.warm_plot as warm_plot
 import orchestrator.report.warm_starts as warm_starts
 import orchestrator.report.what_was_run as facts
 from orchestrator.ranking import leaderboard, reading
@@ -81,7 +79,7 @@ def render(output: Output, found: Found) -> str:
         "searches": _searches(found),
         "runs": (runs := schedule.runs(found.jobs, found.trials)),
         "use": schedule.use(runs) if len(runs) else None,
-        "gantt": time_plot.gantt(runs) if len(runs) else None,
+        "gantt": schedule.gantt(runs) if len(runs) else None,
         "pairs": (pairs := _pairs(found)),
         "warm_summary": warm_starts.summary([pair["of"] for pair in pairs.values()]) if pairs else "",
         "albums": mistakes.by_place(output, found, lines) if len(lines) else {},
@@ -129,7 +127,7 @@ def _pairs(found: Found) -> dict[str, dict]:
     return {
         f"{i} · {pair.alike['category']} · {pair.alike['model']} · seed {pair.alike['seed']}": {
             "of": pair,
-            "figure": warm_plot.best_so_far(pair),
+            "figure": warm_starts.by_trial(pair),
         }
         for i, pair in pairs
     }

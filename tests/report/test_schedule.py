@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from orchestrator.report import schedule, time_plot
+from orchestrator.report import schedule
 
 
 def rows(*spans: tuple[str | None, str | None], **columns) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def test_the_share_that_was_busy():
 
 
 def test_earlier_parts_of_a_resumed_trial_are_not_drawn():
-    (bar,) = time_plot.gantt(schedule.runs(NOTHING, rows(("00", "01"))))["data"]
+    (bar,) = schedule.gantt(schedule.runs(NOTHING, rows(("00", "01"))))["data"]
     assert bar["x"] == [60_000] and bar["base"] == ["2026-01-01 00:00:00.000"]
 
 
