@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL.Image import DecompressionBombWarning
 
-from datasets.loose_pictures import Dump, Found, find, readable
+from datasets.loose_pictures import Dump, LoosePicture, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
@@ -88,7 +88,7 @@ def pictures_of(images: Sequence[str], to: Path) -> Dump:
 
 
 def judge(
-    detector: Detector, config: Config, pictures: list[Found], to: Path, maps: str
+    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str
 ) -> tuple[list[Prediction], Times]:
     """A row for each picture, in order. Writes them, and heat maps of the pictures that `maps` says ("all", "defective"
     or "none"), into the folder `to`."""
@@ -104,11 +104,11 @@ def judge(
 
 
 def _predictions(
-    detector: Detector, config: Config, pictures: list[Found], folder: Path, maps: str, times: Times
+    detector: Detector, config: Config, pictures: list[LoosePicture], folder: Path, maps: str, times: Times
 ) -> Iterator[Prediction]:
     """The row of each picture, in order. Writes heat maps into `folder`."""
 
-    def read(picture: Found) -> Fitted | UnreadableError:
+    def read(picture: LoosePicture) -> Fitted | UnreadableError:
         try:
             pixels = read_pixels(Path(picture.path))
         except UnreadableError as error:
@@ -147,7 +147,9 @@ def _score(detector: Detector, squares: list[np.ndarray]) -> tuple[np.ndarray, n
     return scoring.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
 
 
-def _row(config: Config, picture: Found, one: Fitted | UnreadableError, score: float | None, maps: str) -> Prediction:
+def _row(
+    config: Config, picture: LoosePicture, one: Fitted | UnreadableError, score: float | None, maps: str
+) -> Prediction:
     identity = {name: getattr(config, name) for name in ("threshold", "category", "dataset", "model", "job_id")}
     own = {"path": readable(picture.path), **identity}
     if not isinstance(one, Fitted):
@@ -221,7 +223,7 @@ def _remove(folder: Path) -> None:
 # -- the program of its own
 
 
-def export_program(found: Checkpoint, pictures: list[Found]) -> export.Export:
+def export_program(found: Checkpoint, pictures: list[LoosePicture]) -> export.Export:
     """For pictures of the size of the first that can be read."""
     for picture in pictures:
         with contextlib.suppress(UnreadableError):
@@ -231,7 +233,7 @@ def export_program(found: Checkpoint, pictures: list[Found]) -> export.Export:
 
 
 def write_program(
-    exported: export.Export, pictures: list[Found], rows: list[Prediction], file: Path
+    exported: export.Export, pictures: list[LoosePicture], rows: list[Prediction], file: Path
 ) -> export.Difference:
     """Writes the program once it agrees with its detector on the pictures of its size, whose rows are `rows`.
 

@@ -5,37 +5,37 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, axis, figure, legend_rows, text
-from orchestrator.report.tables import Found, is_number, numbers
+from orchestrator.report.tables import Tables, is_number, numbers
 
 BINS = 30
 LANE_PX, GAP_PX = 13, 16  # of a model in its category, and between categories
 
 
 def auc(lines: pd.DataFrame, marks: dict[str, dict]) -> dict:
-    """Test AUROC with 95 % intervals: a row a place, in it a mark a model. `lines` are those of leaderboard.jobs, with
-    `place`."""
-    places = list(dict.fromkeys(lines.sort_values(["dataset", "category"]).place))
+    """Test AUROC with 95 % intervals: a row a contest, in it a mark a model. `lines` are those of leaderboard.jobs,
+    with `contest`."""
+    contests = list(dict.fromkeys(lines.sort_values(["dataset", "category"]).contest))
     models = [name for name in marks if name in set(lines.model)]
     data = []
     for i, model in enumerate(models):
         own = lines[(lines.model == model) & lines.test_auc.notna()]
         offset = 0.8 * ((i + 0.5) / len(models) - 0.5)
-        y = [places.index(place) + offset for place in own.place]
+        y = [contests.index(contest) + offset for contest in own.contest]
         data.append(_intervals(own, y, model, marks[model]))
     rows = legend_rows(text(name) for name in models)
     layout = {
         "xaxis": axis("test AUROC", zeroline=False),
         "yaxis": {
-            "tickvals": list(range(len(places))),
-            "ticktext": [text(place, 20) for place in places],
-            "range": [len(places) - 0.5, -0.5],
+            "tickvals": list(range(len(contests))),
+            "ticktext": [text(contest, 20) for contest in contests],
+            "range": [len(contests) - 0.5, -0.5],
             "showgrid": False,
             "zeroline": False,
         },
-        "shapes": _chance_and_borders(len(places)),
+        "shapes": _chance_and_borders(len(contests)),
         "hovermode": "closest",
     }
-    height = 90 + rows * 20 + len(places) * (LANE_PX * len(models) + GAP_PX)
+    height = 90 + rows * 20 + len(contests) * (LANE_PX * len(models) + GAP_PX)
     return figure(data, layout, height, "Test AUROC with 95 % intervals by category and model")
 
 
@@ -56,7 +56,7 @@ def _intervals(own: pd.DataFrame, y: list[float], model: str, mark: dict) -> dic
             "width": 3,
         },
         "marker": {"color": mark["color"], "symbol": mark["symbol"], "size": 8},
-        "text": [text(place) for place in own.place],
+        "text": [text(contest) for contest in own.contest],
         "hovertemplate": "%{text}<br>%{x:.3f}",
     }
 
@@ -71,15 +71,15 @@ def _chance_and_borders(rows: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def by_place(found: Found, marks: dict[str, dict]) -> dict[str, dict]:
+def by_contest(found: Tables, marks: dict[str, dict]) -> dict[str, dict]:
     """Place -> its ROC and precision-recall curves, and for each model its histogram."""
     judged = {job_id: own for job_id, own in found.scores.groupby("job_id")}
     shown = {}
-    for place, jobs in found.done.groupby("place"):
+    for contest, jobs in found.done.groupby("contest"):
         runs = [job for job in jobs.sort_values(["model", "seed"]).itertuples() if _is_whole(judged.get(job.job_id))]
         if runs:
             firsts = {job.model: job for job in reversed(runs)}
-            shown[place] = {
+            shown[contest] = {
                 "seeds": sorted({job.seed for job in runs}),
                 "roc": _curves(runs, judged, marks, is_roc=True),
                 "precision_recall": _curves(runs, judged, marks, is_roc=False),

@@ -103,7 +103,7 @@ def gantt(runs: pd.DataFrame) -> dict:
                         "line": {"width": 0.5, "color": FAINT},
                     },
                     "text": [
-                        f"{text(run.place)} · {text(run.model)} · seed {run.seed} · {this}<br>"
+                        f"{text(run.contest)} · {text(run.model)} · seed {run.seed} · {this}<br>"
                         f"{(run.end - run.start).total_seconds():.0f} s from {run.start:%H:%M:%S}"
                         for run, this in zip(own.itertuples(), what, strict=True)
                     ],

@@ -10,7 +10,7 @@ def rows(*spans: tuple[str | None, str | None], **columns) -> pd.DataFrame:
     """Trials of these minutes."""
     times = [[None if minute is None else f"2026-01-01T00:{minute}:00.000+00:00" for minute in span] for span in spans]
     plain = {"index": range(len(spans)), "status": "completed", "gpu_s": 36.0, "device": "cpu x1", "wall_s": 1e6}
-    names = {"place": "bottle", "model": "ganomaly", "seed": 0}
+    names = {"contest": "bottle", "model": "ganomaly", "seed": 0}
     return pd.DataFrame(times, columns=["started_at", "finished_at"]).assign(**{**plain, **names, **columns})
 
 
