@@ -183,10 +183,10 @@ def ranked_lines() -> Callable[..., pd.DataFrame]:
     """Two models on one category, as the report has them of leaderboard.jobs; keywords are columns."""
 
     def make(**columns) -> pd.DataFrame:
-        place = {"dataset": "d", "category": "c", "place": "c", "protocol": "holdout", "size_px": 32}
+        contest = {"dataset": "d", "category": "c", "contest": "c", "protocol": "holdout", "size_px": 32}
         figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
         lead = {"lead_over": "mean_image", "lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "categories": 1}
-        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**place, **lead, **columns})
+        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**contest, **lead, **columns})
 
     return make
 

@@ -33,7 +33,7 @@ def main(asked) -> int:
             except KeyboardInterrupt:
                 status = INTERRUPTED
             with reader_may_leave():
-                ranking.leaderboard(found.output, only={job.id for job in sweep.jobs})
+                ranking.print_leaderboard(found.output, only={job.id for job in sweep.jobs})
                 _summary(sweep, found.execution, time.monotonic() - start, command)
         return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
 

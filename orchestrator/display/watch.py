@@ -115,7 +115,7 @@ class Watch:
         return set()
 
 
-def leaderboard(output: Output, every_s: float, by: str = "job", sort: str | None = None) -> int:
+def follow(output: Output, every_s: float, by: str = "job", sort: str | None = None) -> int:
     """Shows the ranking of an output and what is under way, looking every `every_s` seconds, until Ctrl-C: that is its
     good end. Returns the exit status."""
     if not 0 < every_s < float("inf"):

@@ -19,6 +19,7 @@ from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.words import one_line
 
 WAIT_S = 0.5
 REFIT_START_S = 20.0  # until Ray Train's processes are there, on two cores
@@ -42,7 +43,7 @@ class RayBackend:
         try:
             return ray.get(task.remote(experiment, model, int(cpus), gpus))
         except ray.exceptions.RayError as error:
-            return Probed(error=f"its worker died: {' '.join(str(error).split())[:REASON_LETTERS]}")
+            return Probed(error=f"its worker died: {one_line(error)[:REASON_LETTERS]}")
 
     def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
         """Runs every trial and refit of `sweep`."""

@@ -27,6 +27,7 @@ from orchestrator.results.storage import Storage
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
 from orchestrator.training.selection import Selections
+from orchestrator.words import one_line
 
 REASON_LETTERS = 200
 
@@ -171,7 +172,7 @@ def cause_of_death(report: str) -> str:
     """One line out of Tune's report on a worker that died."""
     lines = report.strip().splitlines()[1:]  # the first is its heading
     because = [line for line in lines if line.startswith("The actor is dead because")]
-    return " ".join([*because, *lines, "no reason given"][0].split())[:REASON_LETTERS]
+    return one_line([*because, *lines, "no reason given"][0])[:REASON_LETTERS]
 
 
 def run_trials(

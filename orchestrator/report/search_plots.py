@@ -12,7 +12,7 @@ from optuna.trial import create_trial
 from orchestrator.experiment.distributions import holds, parameters, unit
 from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, SHADES, axis, figure, text
 from orchestrator.report.tables import is_number, numbers
-from orchestrator.report.warm_starts import best_so_far
+from orchestrator.report.warm_starts import running_best
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
 from search_spaces.catalog import SPACES
 
@@ -83,7 +83,7 @@ def history(trials: pd.DataFrame, kinds: pd.Series, described: list[str]) -> dic
     """Validation AUROC trial by trial, and the best so far; failed trials stand on the floor."""
     values = trials.val_auc.where(trials.status != FAILED)
     floor = (values.min() if values.notna().any() else 0.5) - 0.03
-    best = best_so_far(trials.val_auc.where(trials.status == COMPLETED))
+    best = running_best(trials.val_auc.where(trials.status == COMPLETED))
     data = [
         {"type": "scatter", "mode": "lines", "name": "best so far", "x": trials["index"].tolist(),
          "y": numbers(best), "line": {"shape": "hv", "color": FAINT, "width": 1.5}, "hoverinfo": "skip"}

@@ -32,7 +32,7 @@ RESUME = "resume"  # folder of the states of trainings under way
 GROUP_ROWS = 1 << 17  # of merged files: what is not asked for is passed over in steps of this
 REMOTE_READERS = 32  # at a time: a store takes tens of milliseconds to answer
 UNREADABLE = (pa.ArrowException, ValueError, OSError)  # what reading a file that holds no rows of ours ends in
-Found = TypeVar("Found")
+Content = TypeVar("Content")
 
 
 def safe_name(text: str) -> str:
@@ -229,7 +229,7 @@ class Output(Storage):
                 self.skipped[path] = "a folder; a Parquet file is expected"
         return files
 
-    def _try(self, file: RowFile, read: Callable[[pa.NativeFile], Found]) -> Found | None:
+    def _try(self, file: RowFile, read: Callable[[pa.NativeFile], Content]) -> Content | None:
         """What `read` makes of a file; None where the fault is the file's, which is then one of `skipped`. Raises
         RunError where it is the storage's."""
         with self._saying(f"reading {file.path}"):

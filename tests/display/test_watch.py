@@ -212,7 +212,7 @@ def test_a_reader_that_leaves_ends_it(output, monkeypatch):
 @pytest.mark.parametrize("every_s", [0.0, -1.0, float("nan"), float("inf")])
 def test_it_looks_every_few_seconds(output, every_s):
     with pytest.raises(InputError, match="--watch .*: seconds above 0 are expected"):
-        watch.leaderboard(output, every_s)
+        watch.follow(output, every_s)
 
 
 @pytest.mark.parametrize("other", [["--paper"], ["--sql", "SELECT 1"], ["--format", "csv"]])
