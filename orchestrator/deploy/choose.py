@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.errors import InputError, choice
-from orchestrator.results.output import Output, safe_name
+from orchestrator.results.output import Output, checkpoint_folder, safe_name
 from orchestrator.results.rows import COMPLETED, JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint
@@ -48,7 +48,7 @@ def best(output: Output, wanted: Wanted) -> Checkpoint:
     winner = min(jobs, key=lambda job: (-job.val_auc, job.job_id))
     if safe_name(winner.job_id) != winner.job_id:
         raise InputError(f"--output {output.root}: a row's job_id is {winner.job_id!r}; a plain name is expected.")
-    found = checkpoint.load(output, "checkpoints", winner.job_id)
+    found = checkpoint.load(output, *checkpoint_folder(winner.job_id))
     if found.config.job_id != winner.job_id:
         raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
     return found

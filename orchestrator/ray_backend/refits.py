@@ -20,7 +20,7 @@ from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
 from orchestrator.experiment.job import Category, Job
 from orchestrator.ray_backend.cluster import Resources
-from orchestrator.results.output import Output
+from orchestrator.results.output import TRAIN, Output
 from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
@@ -89,12 +89,12 @@ class Refits:
             ),
             run_config=ray.train.RunConfig(
                 name=task.winner.trial_id,
-                storage_path=output.uri("ray", "train"),
+                storage_path=output.uri(*TRAIN),
                 failure_config=ray.train.FailureConfig(max_failures=self.execution.max_failures),
             ),
         )
         row, scores, pictures = trainer.fit().return_value
-        output.delete_folder("ray", "train", task.winner.trial_id)
+        output.delete_folder(*TRAIN, task.winner.trial_id)
         return Refitted(
             JobRow(**row), [ScoreRow(**score) for score in scores], [PictureRow(**shown) for shown in pictures]
         )

@@ -16,7 +16,7 @@ from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
 from orchestrator.experiment.job import Job, TrialTask
 from orchestrator.results import compaction
-from orchestrator.results.output import RESUME, Output
+from orchestrator.results.output import Output, state_file
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.claims import BEAT_S, Claims
 from orchestrator.training import refit
@@ -110,7 +110,7 @@ class Sweep:
     def record(self, task: TrialTask, row: TrialRow) -> None:
         """A trial has ended: its row is on disk before anyone is told."""
         self.output.write_trial(row)
-        self.output.delete(RESUME, f"{row.trial_id}.pt")
+        self.output.delete(*state_file(row.trial_id))
         self.rows[task.job.id][task.index] = row
         self.running[task.job.id].pop(task.index, None)
         log.info("trial %s ends: %s", row.trial_id, row.error or row.status)
@@ -176,7 +176,7 @@ class Sweep:
 
     def _close(self, row: JobRow) -> None:
         self.output.write_job(row)
-        self.output.delete(RESUME, f"{row.job_id}-refit.pt")
+        self.output.delete(*state_file(refit.refit_id(row.job_id)))
         rows = self.rows[row.job_id].values()
         compaction.merge_job(self.output, row.dataset, row.category, row.model, row.job_id, rows)
         self.job_rows[row.job_id] = row

@@ -106,10 +106,15 @@ def refit(
     return Refitted(row, scores, shown), checkpoint.files(detector, row, job, *map_range)
 
 
+def refit_id(job_id: str) -> str:
+    """What a job's refit is called, as its trials are by their ids."""
+    return f"{job_id}-refit"
+
+
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
     """Where the state of this refit is kept while it is under way."""
     identity = {"winner": task.winner.trial_id, "params": task.winner.params, "workers": task.job.workers}
-    return SavedState(storage, f"{task.job.id}-refit", {**identity, "torch": str(torch.__version__)}, every_s)
+    return SavedState(storage, refit_id(task.job.id), {**identity, "torch": str(torch.__version__)}, every_s)
 
 
 def measure(
