@@ -20,6 +20,7 @@ from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
+from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, kept_pictures, scoring
@@ -41,7 +42,8 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row without its checkpoint's place, a score for each test image, some pictures."""
+    """What a refit leaves: the job's row, a score for each test image, some pictures. The row names the checkpoint once
+    that is `kept`."""
 
     row: JobRow
     scores: list[ScoreRow]
@@ -104,6 +106,12 @@ def refit(
         status=COMPLETED,
     )
     return Refitted(row, scores, shown), checkpoint.files(detector, row, job, *map_range)
+
+
+def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
+    """Keeps the files of a refit's checkpoint; its row then names their place."""
+    place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
+    return dataclasses.replace(refitted, row=dataclasses.replace(refitted.row, checkpoint=place))
 
 
 def refit_id(job_id: str) -> str:

@@ -7,7 +7,6 @@ from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
-from orchestrator.results.rows import to_json
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.sweep import Sweep
 
@@ -40,7 +39,7 @@ def test_no_more_trials_than_slots_and_then_the_next_after_a_row(searcher, job, 
     first = searcher.suggest("a")
     assert index(first) == 0 and searcher.suggest("b") is None
     row = make_trial(job, 0, [0.5], params=dict(first["task"].params))
-    searcher.on_trial_complete("a", {"row": to_json(row), "done": True})
+    searcher.on_trial_complete("a", {"row": row, "done": True})
     assert searcher.sweep.output.trials() == [row]
     assert index(searcher.suggest("b")) == 1
 
@@ -64,7 +63,7 @@ def test_each_epoch_is_told_to_the_sweep(searcher, job):
     searcher.suggest("a")
     searcher.on_trial_result("a", {"epoch": 3, "val_auc": 0.75})
     assert searcher.sweep.running[job.id][0].epochs == 3
-    searcher.on_trial_result("a", {"row": "{}", "done": True})
+    searcher.on_trial_result("a", {"row": None, "done": True})
     assert searcher.sweep.running[job.id][0].epochs == 3, "its row comes with its end"
 
 
