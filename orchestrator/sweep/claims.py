@@ -89,6 +89,11 @@ class Claims:
             if self.mine.pop(job_id, None) is not None:
                 self.look()
 
+    def holder(self, job_id: str) -> str:
+        """Who else holds a job, in words."""
+        when_file_who = self.others.get(job_id)
+        return f"another sweep, {when_file_who[2]}" if when_file_who else "another sweep"
+
     def look(self) -> None:
         """Writes this sweep's file and reads those of the others. A job that another claimed earlier is given up."""
         with self.lock:

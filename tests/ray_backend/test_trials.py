@@ -2,12 +2,14 @@
 
 import pytest
 
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
 
 REPORT = """Failure # 1 (occurred at 2026-11-24_21-26-29)
@@ -25,8 +27,8 @@ def job(make_job):
 @pytest.fixture
 def searcher(job, tmp_path) -> RowSearcher:
     """Asks for the trials of one job on one slot; a trial whose worker died is started again once."""
-    sweep, resources = Sweep([job], Output(str(tmp_path))), Resources(1, 0, slots=1, autoscaling=False)
-    sweep.begin(Claims(sweep.output))
+    output, resources = Output(str(tmp_path)), Resources(1, 0, slots=1, autoscaling=False)
+    sweep = Sweep(Ledger([job]), output, Claims(output), Place(resources.slots))
     images, execution = {job.category: None}, Execution(max_failures=1)
     return RowSearcher(sweep, images, resources, execution, Refits(sweep, images, resources, execution))
 
