@@ -4,7 +4,6 @@ It calls the same plan, search, trial and refit as the Ray backend, so its rows 
 """
 
 import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -100,9 +99,7 @@ class LocalBackend:
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         saved = refit.saved_state(output, task, self.checkpoint_s)
-        result, checkpoint_files = refit.refit(task, images, self.selections, self.gpu_share, saved)
-        checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
-        return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
+        return refit.kept(output, *refit.refit(task, images, self.selections, self.gpu_share, saved))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 from orchestrator.cli import arguments
 from orchestrator.cli.outputs import opened
 from orchestrator.estimate import pace
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import preflight, reading, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Job, jobs

@@ -1,7 +1,7 @@
 """Which detector judges: one that is named by its folder, or the best of an output's rows."""
 
 from orchestrator.errors import InputError, choice
-from orchestrator.results.output import Output, safe_name
+from orchestrator.results.output import Output, checkpoint_folder, safe_name
 from orchestrator.results.rows import COMPLETED, JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint
@@ -40,7 +40,7 @@ def best(
     chosen = min(jobs, key=lambda job: (-job.val_auc, job.job_id))
     if safe_name(chosen.job_id) != chosen.job_id:
         raise InputError(f"--output {output.root}: a row's job_id is {chosen.job_id!r}; a plain name is expected.")
-    found = checkpoint.load(output, "checkpoints", chosen.job_id)
+    found = checkpoint.load(output, *checkpoint_folder(chosen.job_id))
     if found.config.job_id != chosen.job_id:
         raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
     return found

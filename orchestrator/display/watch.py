@@ -23,9 +23,9 @@ from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrap
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import reading
 from orchestrator.ranking.reading import Reading
-from orchestrator.results.output import Output
+from orchestrator.results.output import CLAIMS, Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
-from orchestrator.sweep.claims import FOLDER, held_jobs
+from orchestrator.sweep.claims import held_jobs
 from orchestrator.words import duration
 
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
@@ -108,7 +108,7 @@ class Watch:
 
     def _held(self) -> set[str]:
         """The jobs that a living sweep has claimed, where that can be asked: it takes a claim file of one's own."""
-        if not self.output.files(FOLDER):
+        if not self.output.files(*CLAIMS):
             return set()
         with contextlib.suppress(RunError):
             return held_jobs(self.output)

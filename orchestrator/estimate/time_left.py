@@ -8,9 +8,10 @@ other or `parallel_trials` at a time, allow.
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.estimate.schedule import Place, at_least_s, at_most_s
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.results.rows import TrialRow
@@ -46,11 +47,8 @@ class JobState:
     refitting_s: float = 0.0  # since its refit began
 
 
-def left_s(
-    states: Sequence[JobState], slots: int, parallel_trials: int = 1, refit_start_s: float = 0.0
-) -> float | None:
-    """Seconds until all is done; None before the first trial or epoch has ended. `refit_start_s` is what a refit takes
-    before it trains."""
+def left_s(states: Sequence[JobState], place: Place) -> float | None:
+    """Seconds until all is done; None before the first trial or epoch has ended."""
     paces = _trial_times(states)
     if paces is None:
         return None
@@ -61,14 +59,24 @@ def left_s(
         presets = min(state.unstarted, max(0, len(state.job.presets) - (state.job.trials - state.unstarted)))
         unstarted_s = presets * preset_s + (state.unstarted - presets) * trial_s
         running = [_running_s(one, state.job, trial_s, pace.epochs) for one in state.running]
-        refit_s = _refit_s(state, trial_s, refit_start_s)
+        refit_s = _refit_s(state, trial_s, place)
         work += sum(running) + unstarted_s + refit_s
         one_trial_s = max([*running, trial_s if state.unstarted else 0.0])
-        at_once = min(parallel_trials, slots)
+        at_once = min(place.parallel_trials, place.slots)
         last_s = (1 - 1 / at_once) * pace.spread_s * images if len(running) + state.unstarted > at_once else 0.0
         search_s = max(one_trial_s, (sum(running) + unstarted_s) / at_once + last_s)
         longest = max(longest, search_s + refit_s)
-    return max(work / slots, longest)
+    return at_least_s(work, longest, place.slots)
+
+
+def refits_s(winners: Iterable[TrialRow], place: Place) -> float:
+    """At most how long the refits of these winners take."""
+    return at_most_s([winner_refit_s(winner, place) for winner in winners], place.slots)
+
+
+def winner_refit_s(winner: TrialRow, place: Place) -> float:
+    """A refit trains its winner again up to its best epoch, once it has started."""
+    return place.refit_start_s + (winner.wall_s or 0.0) * winner.best_epoch / winner.epochs
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,10 @@ def _running_s(one: UnderWay, job: Job, trial_s: float, ended: Sequence[int]) ->
     return sum(longer) / len(longer) * (one.epoch_s or trial_s / job.epochs)
 
 
-def _refit_s(state: JobState, trial_s: float, refit_start_s: float) -> float:
-    """A refit trains its winner again up to its best epoch."""
+def _refit_s(state: JobState, trial_s: float, place: Place) -> float:
+    """Of a refit whose winner is not known, a whole trial is expected."""
     if not state.refits:
         return 0.0
     winner = search.best(state.rows)
-    if winner is not None and winner.wall_s:
-        trial_s = winner.wall_s * winner.best_epoch / winner.epochs
-    return max(0.0, refit_start_s + trial_s - state.refitting_s)
+    whole_s = place.refit_start_s + trial_s if winner is None else winner_refit_s(winner, place)
+    return max(0.0, whole_s - state.refitting_s)

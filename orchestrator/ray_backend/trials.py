@@ -22,7 +22,6 @@ from orchestrator.experiment.config import Execution
 from orchestrator.experiment.job import Category, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.results.rows import TrialRow, from_json, to_json
 from orchestrator.results.storage import Storage
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
@@ -56,7 +55,7 @@ class WarmTrial(tune.Trainable):
         try:
             progress = next(self.epochs)
         except StopIteration as end:
-            return {"row": to_json(end.value), "done": True}
+            return {"row": end.value, "done": True}
         return {"epoch": progress.epoch, "val_auc": progress.val_auc}
 
     def cleanup(self) -> None:
@@ -106,7 +105,7 @@ class RowSearcher(Searcher):
         task = self.tasks.pop(trial_id)
         self.is_waiting = False
         if result and "row" in result:
-            self.sweep.record(task, from_json(TrialRow, result["row"]))
+            self.sweep.record(task, result["row"])
         elif error:
             self._died(task, self.reasons.pop(trial_id, ""))
         else:

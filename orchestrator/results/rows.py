@@ -2,8 +2,6 @@
 failure is a row with its error.
 """
 
-import dataclasses
-import json
 import types
 import typing
 from dataclasses import dataclass
@@ -149,13 +147,3 @@ def arrow_schema(row_type: type) -> pa.Schema:
         plain = next(t for t in typing.get_args(hint) if t is not type(None)) if nullable else hint
         fields.append(pa.field(name, ARROW_TYPES[plain], nullable))
     return pa.schema(fields)
-
-
-def to_json(row: Provenance) -> str:
-    """A row as text, for its way out of a worker."""
-    return json.dumps(dataclasses.asdict(row))
-
-
-def from_json(row_type: type, text: str):
-    """The row that `to_json` made into text."""
-    return row_type(**json.loads(text))

@@ -61,12 +61,12 @@ def outlived(listen: Callable) -> Callable:
 
 
 class TensorBoard(Listener):
-    """Writes what a sweep tells into a folder while the context lasts. Raises InputError where there can be none."""
+    """Writes what a sweep tells into a folder. Raises InputError where there can be none."""
 
-    def __init__(self, folder: str, sweep: Sweep):
+    def __init__(self, folder: str):
         if "://" in folder:
             raise InputError(f"--tensorboard {folder}: a folder is expected, which may be a mounted one.")
-        self.root, self.sweep, self.is_broken = Path(folder).expanduser(), sweep, False
+        self.root, self.is_broken = Path(folder).expanduser(), False
         self.under_way: dict[str, Run] = {}  # by trial id
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -75,19 +75,21 @@ class TensorBoard(Listener):
             why = f"cannot be written ({reason(error)}). Name a folder that can."
             raise InputError(f"--tensorboard {folder} {why}") from None
 
-    def __enter__(self) -> "TensorBoard":
-        """Catches up with the trials that had ended, of jobs that are not finished."""
-        self.sweep.listeners.append(self)
-        for row in (row for rows in self.sweep.rows.values() for row in rows.values()):
-            if not any(self._folder(row, row.trial_id).glob(f"*{FROM_ROW}")):
-                self.recorded(row)
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self.sweep.listeners.remove(self)
-        for run in self.under_way.values():
-            with contextlib.suppress(OSError):
-                run.file.close()
+    @contextlib.contextmanager
+    def following(self, sweep: Sweep) -> Iterator[None]:
+        """Hears the sweep while the context lasts; first catches up with the trials that had ended, of jobs that are
+        not finished."""
+        sweep.listeners.append(self)
+        try:
+            for row in sweep.ledger.trial_rows():
+                if not any(self._folder(row, row.trial_id).glob(f"*{FROM_ROW}")):
+                    self.recorded(row)
+            yield
+        finally:
+            sweep.listeners.remove(self)
+            for run in self.under_way.values():
+                with contextlib.suppress(OSError):
+                    run.file.close()
 
     @outlived
     def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:

@@ -6,8 +6,9 @@ import dataclasses
 import pytest
 
 from orchestrator.estimate import in_words
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.pace import Measured, Pace
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category
 from orchestrator.experiment.plan import Left

@@ -7,8 +7,9 @@ import pytest
 from datasets.images import load
 from datasets.split import split
 from orchestrator.estimate import pace
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.pace import Measured, Pace, Probed
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Category
 from orchestrator.experiment.plan import Left

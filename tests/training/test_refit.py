@@ -86,6 +86,13 @@ def saved_detector(refitted, tmp_path_factory) -> checkpoint.Checkpoint:
     return checkpoint.load(output, output.write_checkpoint("job", refitted[1]))
 
 
+def test_a_kept_checkpoint_lies_where_the_row_says(refitted, tmp_path):
+    result, files = refitted
+    kept = refit.kept(Output(str(tmp_path)), result, files)
+    assert {file.name: file.read_bytes() for file in (tmp_path / kept.row.checkpoint).iterdir()} == files
+    assert dataclasses.replace(kept.row, checkpoint=None) == result.row and kept.scores == result.scores
+
+
 class Killed(Exception):
     """What ends a training in the middle of a test."""
 
