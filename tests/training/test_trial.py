@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datasets.split import split
-from model import mean_image
+from model import skip_ganomaly
 from model.catalog import MODELS
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
@@ -132,23 +132,23 @@ def test_a_model_that_refuses_its_parameters_is_a_row_with_its_reason(images, tr
 
 @pytest.fixture
 def hungry(monkeypatch):
-    """Makes mean_image want more memory than any machine has for a batch of more than `most` images."""
+    """Makes skip_ganomaly want more memory than any machine has for a batch of more than `most` images."""
 
     def install(most: int) -> None:
-        class Hungry(MODELS["mean_image"]):
+        class Hungry(MODELS["skip_ganomaly"]):
             def step(self, images, progress):
                 if len(images) > most:
                     torch.empty(2**60)
                 return super().step(images, progress)
 
-        monkeypatch.setattr(mean_image, "MeanImage", Hungry)
+        monkeypatch.setattr(skip_ganomaly, "SkipGanomaly", Hungry)
 
     return install
 
 
 def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_says_so(images, hungry, train):
     hungry(most=8)
-    row = train(task(job(epochs=2, batch=16)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, batch=16)), images)
     assert (row.status, row.error, row.epochs) == ("completed", None, 2)
     assert (row.batch, row.note) == (8, "out of memory with batch 16: trained with 8")
     assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
@@ -157,7 +157,7 @@ def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_say
 @pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
 def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried, train):
     hungry(most=0)
-    row = train(task(job(epochs=2, batch=batch)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, batch=batch)), images)
     assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
     assert "can't allocate memory" in row.error
 
@@ -165,13 +165,13 @@ def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batc
 def test_any_other_failure_is_not_tried_again(images, monkeypatch, train):
     calls = []
 
-    class Broken(MODELS["mean_image"]):
+    class Broken(MODELS["skip_ganomaly"]):
         def step(self, images, progress):
             calls.append(len(images))
             raise ValueError("no such layer")
 
-    monkeypatch.setattr(mean_image, "MeanImage", Broken)
-    row = train(task(job(epochs=2)), images)
+    monkeypatch.setattr(skip_ganomaly, "SkipGanomaly", Broken)
+    row = train(task(job("skip_ganomaly", epochs=2)), images)
     assert row.status == "failed" and row.error.startswith("ValueError: no such layer (test_trial.py:")
     assert len(calls) == 1 and row.note is None
 
