@@ -51,7 +51,7 @@ def small(images, train: int):
 
 
 def test_a_row_says_what_was_done_and_on_what(images, train):
-    mine = job(epochs=2)
+    mine = job("skip_ganomaly", epochs=2)
     row = train(task(mine), images)
     parts = split(images, "holdout", 0)
     assert (row.status, row.error, row.epochs, len(row.curve)) == ("completed", None, 2, 2)
@@ -63,8 +63,14 @@ def test_a_row_says_what_was_done_and_on_what(images, train):
     assert row.steps == mine.steps(2, row.train_images)
 
 
+def test_a_model_that_takes_no_step_has_a_row_of_one_epoch_and_no_step(images, train):
+    row = train(task(job("patch_gaussian", epochs=5)), images)
+    assert (row.status, row.error, row.epochs, row.steps, row.best_epoch) == ("completed", None, 1, 0, 1)
+    assert row.curve == [row.val_auc] and row.images_per_s > 0
+
+
 def test_steps_are_counted_as_asked(images, train):
-    row = train(task(job(epochs=2, steps_per_epoch=5)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, steps_per_epoch=5)), images)
     assert (row.status, row.epochs, row.steps) == ("completed", 2, 10)
     assert row.images_per_s * row.train_s == pytest.approx(10 * 16), "full batches"
 
@@ -102,13 +108,14 @@ def test_another_seed_draws_other_weights(images, train):
 
 
 def test_a_trial_below_its_bar_stops_itself_and_says_so(images, train):
-    row = train(task(job(epochs=5), bars=((2, 1.1),)), images)
+    row = train(task(job("skip_ganomaly", epochs=5), bars=((2, 1.1),)), images)
     assert (row.status, row.epochs) == ("pruned", 2)
 
 
 def test_a_trial_at_its_bar_goes_on(images, train):
-    free = train(task(job(epochs=3)), images)
-    row = train(task(job(epochs=3), bars=((2, max(free.curve[:2])),)), images)
+    of = job("skip_ganomaly", epochs=3)
+    free = train(task(of), images)
+    row = train(task(of, bars=((2, max(free.curve[:2])),)), images)
     assert (row.status, row.epochs) == ("completed", 3)
 
 
@@ -214,7 +221,7 @@ def test_a_trial_that_dies_goes_on_from_the_state_it_saved_last(images, tmp_path
 
 
 def test_a_trial_stopped_at_its_bar_is_not_taken_up_behind_it(images, tmp_path):
-    of = task(job(epochs=4), bars=((2, 1.1),))
+    of = task(job("skip_ganomaly", epochs=4), bars=((2, 1.1),))
     row = pieces(of, images, Storage(str(tmp_path)), epochs_each=1)
     assert (row.status, row.epochs) == ("pruned", 2)
 
