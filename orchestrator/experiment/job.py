@@ -86,7 +86,7 @@ class Job:
 
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
-        if self.experiment.steps_per_epoch is None:
+        if self.experiment.steps_per_epoch is None or self.model in TRAINING_FREE:
             return self.epochs * self.category.train_images
         return self.trial_steps() * min(self.experiment.batch, self.category.train_images)
 

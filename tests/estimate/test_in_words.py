@@ -13,7 +13,7 @@ from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category
 from orchestrator.experiment.plan import Left
 
-A, B = "skip_ganomaly", "mean_image"
+A, B = "skip_ganomaly", "ganomaly"
 PACE = Pace(image_s=0.01, score_s=0.05)
 EXPERIMENT = Experiment(size_px=64, batch=10, epochs=1)
 
@@ -126,7 +126,7 @@ def test_what_is_not_measured_is_named_and_left_out_and_how_to_measure_it(lefts)
     assert say(both, rows(skip_ganomaly=PACE))[2:] == [
         "time of what is measured, at most: 0.0016 GPU-hours, 11 s on one slot",
         "by 7 trial rows of results at 64 px on NVIDIA H100, validation included",
-        "not measured there, so the whole takes longer: mean_image; add --probe (about 5 s)",
+        "not measured there, so the whole takes longer: ganomaly; add --probe (about 5 s)",
     ]
     assert say(both)[2:] == [
         "time: not measured, since results holds no finished trial of these models at 64 px; add --probe (about 10 s)"
@@ -135,7 +135,7 @@ def test_what_is_not_measured_is_named_and_left_out_and_how_to_measure_it(lefts)
 
 def test_rows_and_a_probe_are_two_sources_and_their_units_are_not_added(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    assert say(both, rows(skip_ganomaly=PACE), probes(mean_image=PACE))[2:] == [
+    assert say(both, rows(skip_ganomaly=PACE), probes(ganomaly=PACE))[2:] == [
         "time, at most: 0.0016 GPU-hours and 0.0063 CPU-core-hours, 23 s on one slot",
         "by 7 trial rows of results at 64 px on NVIDIA H100, validation included",
         "by a probe of 1 model (4.20 s, with no other slot busy) at 64 px on cpu x2, validation included",
@@ -144,7 +144,7 @@ def test_rows_and_a_probe_are_two_sources_and_their_units_are_not_added(lefts):
 
 def test_a_model_that_could_not_be_probed_is_one_line(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    lines = say(both, probes({A: "does not fit in batches of 10"}, mean_image=PACE))
+    lines = say(both, probes({A: "does not fit in batches of 10"}, ganomaly=PACE))
     assert lines[2].startswith("time of what is measured, at most: 0.0063 CPU-core-hours, 11 s")
     assert lines[-1] == "skip_ganomaly: does not fit in batches of 10" and "--probe" not in "".join(lines)
     assert say(lefts("bottle"), probes({A: "its worker died"}))[2:] == ["skip_ganomaly: its worker died"]
@@ -187,7 +187,7 @@ def test_a_budget_shorter_than_a_trial_may_leave_nothing(lefts):
 
 def test_what_could_not_be_measured_is_not_in_the_share(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    first, second, _ = bought(both, probes({A: "does not fit"}, mean_image=PACE), left_s=60)
+    first, second, _ = bought(both, probes({A: "does not fit"}, ganomaly=PACE), left_s=60)
     assert (first, second.partition(": the whole ")[2]) == (
         "skip_ganomaly: does not fit",
         "but for skip_ganomaly takes at most 11 s on one slot",

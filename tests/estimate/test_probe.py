@@ -117,6 +117,35 @@ def test_a_model_of_phases_is_measured_in_each(monkeypatch):
     assert pace.image_s == 1.0  # 3 s for three steps on one image
 
 
+def test_a_model_that_takes_no_step_is_measured_by_making_it_anew_each_time(monkeypatch):
+    seen = []
+
+    class Watched(MODELS["patch_gaussian"]):
+        def calibrate(self, normals):
+            (images,) = normals
+            seen.append((self.gaussian.is_fitted(), len(images)))
+            super().calibrate([images])
+
+    monkeypatch.setattr("model.patch_gaussian.PatchGaussian", Watched)
+    monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 2.0 * images)
+    pace = probe.probe(EXPERIMENT, "patch_gaussian", CPU, 0.0).pace
+    assert seen[:3] == [(False, SCORE_BATCH), (False, 1), (False, 1)], "first the one that scores"
+    assert pace.image_s == 2.0
+
+
+def test_a_model_that_trains_is_calibrated_before_its_first_step(monkeypatch):
+    seen = []
+
+    class Watched(MODELS["patch_forged"]):
+        def step(self, images, progress):
+            seen.append(self.deviations.is_fitted())
+            return super().step(images, progress)
+
+    monkeypatch.setattr("model.patch_forged.PatchForged", Watched)
+    assert probe.probe(EXPERIMENT, "patch_forged", CPU, 0.0).error is None
+    assert seen and all(seen)
+
+
 def test_anogans_long_search_is_cut_and_multiplied(monkeypatch):
     searches = []
 
