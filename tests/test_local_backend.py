@@ -29,7 +29,7 @@ def images():
 @pytest.fixture
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("skip_ganomaly",), category=("fabric",), size_px=32, trials=2, epochs=3, steps_per_epoch=2, batch=4
+        model=("skip_ganomaly",), category=("fabric",), size_px=(32,), trials=2, epochs=3, steps_per_epoch=2, batch=4
     )
     return jobs(experiment, survey(experiment, None), 1)[0]
 
@@ -50,7 +50,7 @@ def run(job, images):
         with Claims(output) as claims:
             sweep = Sweep(Ledger.read([job], output), output, claims, Place(1))
             sweep.listeners.append(Clock())
-            LocalBackend(Execution(backend="local")).run(sweep, {job.category: images})
+            LocalBackend(Execution(backend="local")).run(sweep, {job.decoding: images})
         sweep.heard = epochs
         return sweep
 

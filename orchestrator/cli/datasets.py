@@ -9,7 +9,9 @@ from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment import preflight
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import jobs
+from orchestrator.experiment.job import Decoding, jobs
+
+CHECKED_PX = 32  # small, as only whether a picture can be read is of interest
 
 
 def main(asked) -> int:
@@ -42,12 +44,12 @@ def _list() -> None:
 def _check(name: str | None, data_root: str | None) -> None:
     """Scans and decodes a tree, and prints what it holds. Raises InputError for what is wrong with it."""
     choice("dataset", name or "", list(DATASETS))
-    experiment = Experiment(dataset=(name,), size_px=32)
+    experiment = Experiment(dataset=(name,))
     rows = []
     categories = preflight.survey(experiment, data_root)
     preflight.check_names(jobs(experiment, categories, workers=1))
     for category in categories:
-        images = next(iter(preflight.decode([category], experiment, Execution()).values()))
+        images = next(iter(preflight.decode([Decoding(category, CHECKED_PX)], experiment, Execution()).values()))
         defects = Counter(sample.defect for sample in images.samples if sample.label)
         normal = sum(sample.label == 0 for sample in images.samples)
         copies = len(images.samples) - len(set(images.pixel_hash))

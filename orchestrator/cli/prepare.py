@@ -59,6 +59,5 @@ def session(execution: Execution, log: Path):
 
 def outlook(found: Prepared, lefts: Sequence[Left], place: Place) -> Outlook:
     """By the rows of the output alone, which need not be of this sweep."""
-    experiment = found.experiment
-    known = pace.by_rows(found.output.trials(), experiment.model, experiment.size_px, experiment.batch)
+    known = pace.by_rows(found.output.trials(), {job.sized for job in found.jobs}, found.experiment.batch)
     return Outlook(lefts, known, place)

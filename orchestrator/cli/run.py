@@ -16,7 +16,8 @@ from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import PROBES_SHARE, complete
 from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan, preflight, warm_start
-from orchestrator.experiment.config import Execution, Experiment, flag
+from orchestrator.experiment.config import Experiment, flag
+from orchestrator.experiment.job import title
 from orchestrator.results.output import Output
 from orchestrator.sweep.backend import Backend
 from orchestrator.sweep.claims import Claims
@@ -40,7 +41,7 @@ def main(asked) -> int:
                 status = INTERRUPTED
             with reader_may_leave():
                 ranking.print_leaderboard(output, only={job.id for job in ledger.jobs})
-                _summary(ledger, found.execution, time.monotonic() - start, command)
+                _summary(ledger, found, time.monotonic() - start, command)
         return status or int(bool(ledger.failed_jobs()) or not ledger.is_over())
 
 
@@ -49,7 +50,7 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
     KeyboardInterrupt if the user ends it."""
     experiment, execution, output = found.experiment, found.execution, found.output
     following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
-    todo = list(dict.fromkeys(job.category for job in ledger.todo))
+    todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
     images = preflight.decode(todo, experiment, execution)
     with session(execution, output.driver_log()) as backend, Claims(output) as claims:
         handled.install()
@@ -61,7 +62,7 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
                 _say_what_it_buys(found, sweep, backend, progress)
             if execution.fresh:
                 forget(ledger.jobs, output, claims)
-            output.write_note(experiment.hash(), dataclasses.asdict(experiment))
+            output.write_note(experiment.hash(), experiment.described())
             warm_start.keep(experiment, output, found.winners)
             backend.run(sweep, images)
 
@@ -95,7 +96,7 @@ def _parallel_trials(experiment: Experiment, output: Output, jobs: int, slots: i
     return kept["parallel_trials"]
 
 
-def _summary(ledger: Ledger, execution: Execution, wall_s: float, command: str) -> None:
+def _summary(ledger: Ledger, found: Prepared, wall_s: float, command: str) -> None:
     """The last lines of a run: what was done, where the rows are, and how to go on if it is not over."""
     failed = ledger.failed_jobs()
     mine = ledger.closed - ledger.closed_elsewhere - {row.job_id for row in failed}
@@ -106,9 +107,9 @@ def _summary(ledger: Ledger, execution: Execution, wall_s: float, command: str) 
         f"{ledger.skipped} finished before" if ledger.skipped else "",
         f"{len(failed)} FAILED" if failed else "",
     ]
-    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {printable(execution.output)}")
+    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {printable(found.execution.output)}")
     for row in failed:
-        print(printable(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}"))
+        print(printable(f"FAILED  {title(row, found.experiment)}: {row.error}"))
     left = len(ledger.todo) - len(ledger.closed)
     if left:
         print(f"{count(left, 'job is', 'jobs are')} not finished. {_go_on(command)}")

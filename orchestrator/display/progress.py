@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.display.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
-from orchestrator.experiment.job import TrialTask
+from orchestrator.experiment.job import TrialTask, title
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.words import count, duration, printable
@@ -66,7 +66,7 @@ class Progress(Listener):
 
     def recorded(self, row: TrialRow) -> None:
         """Says what went wrong in a trial."""
-        trial = f"{row.category} / {row.model} / seed {row.seed}, trial {row.index}"
+        trial = f"{title(row, self.sweep.ledger.jobs[0].experiment)}, trial {row.index}"
         if row.error:
             self.say(f"failed  {trial}: {row.error}; the search goes on")
         elif row.note:
@@ -74,7 +74,7 @@ class Progress(Listener):
 
     def closed(self, row: JobRow) -> None:
         """Says what a job came to."""
-        name = f"{row.category} / {row.model} / seed {row.seed}"
+        name = title(row, self.sweep.ledger.jobs[0].experiment)
         who = " (by another sweep)" if row.job_id in self.sweep.ledger.closed_elsewhere else ""
         if row.status == COMPLETED:
             self.say(

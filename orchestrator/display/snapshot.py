@@ -9,7 +9,7 @@ from typing import NamedTuple
 from orchestrator.estimate import time_left
 from orchestrator.estimate.time_left import JobState, UnderWay
 from orchestrator.experiment import search
-from orchestrator.experiment.job import Job
+from orchestrator.experiment.job import Job, label
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep.sweep import Sweep
 
@@ -75,7 +75,7 @@ def take(sweep: Sweep) -> Snapshot:
         lines=tuple(
             JobLine(
                 names[_place(job)],
-                job.model,
+                label(job.sized, job.experiment),
                 str(job.seed),
                 f"{len(rows[job.id])}/{job.trials}",
                 "refit" if job.id in refitting else _epochs(running[job.id], job.epochs) or "elsewhere",
@@ -119,7 +119,7 @@ def _leaders(
     for job in jobs:
         value = _best(rows[job.id], running[job.id])
         if value is not None and value > found.get(_place(job), (-1.0, ""))[0]:
-            found[_place(job)] = value, job.model
+            found[_place(job)] = value, label(job.sized, job.experiment)
     return tuple(BestLine(names[place], _auc(value), model) for place, (value, model) in found.items())
 
 

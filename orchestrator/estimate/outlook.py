@@ -1,6 +1,6 @@
 """What is left of an experiment, and how long that takes by what was measured. Pure: no files, no clock.
 
-the pace of each model -> slot seconds of each job -> wall time on so many slots.
+the pace of each model at each size -> slot seconds of each job -> wall time on so many slots.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from orchestrator.estimate import pace
 from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.estimate.schedule import Place, Work, at_least_s, at_most_s, played_s
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import Sized, label
 from orchestrator.experiment.plan import Left
 
 PROBE_S = 5  # about what the probe of a model takes in all
@@ -26,28 +27,28 @@ class Outlook:
     known: Sequence[Measured]
     place: Place
 
-    def paces(self) -> dict[str, Pace]:
-        """By model, of every source."""
-        return {model: pace for measured in self.known for model, pace in measured.paces.items()}
+    def paces(self) -> dict[Sized, Pace]:
+        """Of every source."""
+        return {sized: pace for measured in self.known for sized, pace in measured.paces.items()}
 
-    def failed(self) -> dict[str, str]:
-        """Model -> why it could not be measured."""
-        return {model: error for measured in self.known for model, error in measured.failed.items()}
+    def failed(self) -> dict[Sized, str]:
+        """Why it could not be measured."""
+        return {sized: error for measured in self.known for sized, error in measured.failed.items()}
 
-    def unmeasured(self) -> list[str]:
-        """The models with work left that no source tells of."""
+    def unmeasured(self) -> list[Sized]:
+        """Those with work left that no source tells of."""
         paces = self.paces()
-        return list(dict.fromkeys(left.job.model for left in self.lefts if left.refits and left.job.model not in paces))
+        return list(dict.fromkeys(left.job.sized for left in self.lefts if left.refits and left.job.sized not in paces))
 
     def measured(self) -> list[tuple[Left, Pace]]:
         """The unfinished jobs whose models' paces are known."""
         paces = self.paces()
-        return [(left, paces[left.job.model]) for left in self.lefts if left.refits and left.job.model in paces]
+        return [(left, paces[left.job.sized]) for left in self.lefts if left.refits and left.job.sized in paces]
 
     def held_s(self, measured: Measured) -> float:
         """Seconds of the source's unit that the work takes whose pace it tells."""
         return measured.held * sum(
-            measured.paces[left.job.model].slot_s(left) for left in self.lefts if left.job.model in measured.paces
+            measured.paces[left.job.sized].slot_s(left) for left in self.lefts if left.job.sized in measured.paces
         )
 
     def chain_s(self, left: Left, pace: Pace) -> float:
@@ -72,7 +73,7 @@ class Outlook:
 
     def _work(self, left: Left, pace: Pace) -> Work:
         refit_s = self.place.refit_start_s + pace.refit_s(left.job)
-        return Work(left.trials, pace.trial_s(left.job), refit_s, left.job.trial_cost())
+        return Work(left.trials, pace.trial_s(left.job), refit_s, left.job.trial_pixels())
 
 
 def complete(
@@ -80,9 +81,9 @@ def complete(
 ) -> Outlook:
     """The outlook with the models that nothing told of, measured on a slot of the backend; unchanged where that would
     take about `most_s` or more."""
-    models = outlook.unmeasured()
-    if not models or PROBE_S * len(models) >= most_s:
+    unknown = outlook.unmeasured()
+    if not unknown or PROBE_S * len(unknown) >= most_s:
         return outlook
-    say(f"measuring by a few steps each: {', '.join(models)}")
-    probed = pace.by_probes({model: backend.probe(experiment, model) for model in models})
+    say(f"measuring by a few steps each: {', '.join(label(sized, experiment) for sized in unknown)}")
+    probed = pace.by_probes({sized: backend.probe(experiment, sized) for sized in unknown})
     return dataclasses.replace(outlook, known=[*outlook.known, probed])

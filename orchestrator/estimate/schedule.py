@@ -32,7 +32,7 @@ class Work:
     trials: int
     trial_s: float
     refit_s: float  # with its start
-    trial_cost: float  # by which plan.next_trial compares jobs
+    trial_pixels: float  # by which plan.next_trial compares jobs
 
     def search_s(self, parallel_trials: int) -> float:
         """Time of the trials on any number of slots: they wait for one another."""
@@ -65,7 +65,7 @@ def played_s(works: Sequence[Work], place: Place) -> float:
 
     def offer(i: int) -> None:
         can_start = running[i] < place.parallel_trials if trials[i] else to_refit[i] and not running[i]
-        entry = (-trials[i] * works[i].trial_cost, i)
+        entry = (-trials[i] * works[i].trial_pixels, i)
         if can_start and entry not in waiting:
             heapq.heappush(waiting, entry)
 

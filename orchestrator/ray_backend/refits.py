@@ -17,7 +17,7 @@ import torch
 
 from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Category, Job
+from orchestrator.experiment.job import Decoding, Job
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.results.output import TRAIN, Output
 from orchestrator.sweep.sweep import Sweep
@@ -30,7 +30,7 @@ class Refits:
     """The refits of a sweep. All but `_fit` and `_train` belongs to the driver's main thread."""
 
     def __init__(
-        self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution
+        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution
     ):
         self.sweep, self.images, self.resources, self.execution = sweep, images, resources, execution
         self.free = threading.Semaphore(resources.slots)
@@ -77,7 +77,7 @@ class Refits:
             train_worker,
             train_loop_config={
                 "task": task,
-                "images": self.images[job.category],
+                "images": self.images[job.decoding],
                 "gpu_share": self.resources.gpus,
                 "cpus": int(self.resources.cpus),
                 "output": output.uri(),

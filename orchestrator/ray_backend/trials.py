@@ -19,7 +19,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Category, TrialTask
+from orchestrator.experiment.job import Decoding, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.results.storage import Storage
@@ -72,7 +72,7 @@ class RowSearcher(Searcher):
     """Speaks for every job of the sweep at once, and starts the refit of each job whose search has ended."""
 
     def __init__(
-        self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution,
+        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution,
         refits: Refits,
     ):  # fmt: skip
         super().__init__()
@@ -93,7 +93,7 @@ class RowSearcher(Searcher):
         self.tasks[trial_id] = task
         return {
             "task": task,
-            "images": self.images[task.job.category],
+            "images": self.images[task.job.decoding],
             "cpus": int(self.resources.cpus),
             "gpus": self.resources.gpus,
             "output": self.sweep.output.uri(),
@@ -175,7 +175,7 @@ def cause_of_death(report: str) -> str:
 
 
 def run_trials(
-    sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
+    sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
 ) -> None:
     """Runs every trial of the sweep that is still to run."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.slots)  # at its default, 1, a second slot may never start

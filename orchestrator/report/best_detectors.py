@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-RANKING = ["dataset", "category", "protocol", "size_px"]  # lines that agree in these were ranked together
+RANKING = ["dataset", "category", "protocol"]  # lines that agree in these were ranked together
 CONTROL = "mean_image"
 STEP = 0.05  # of the left end of the scale that intervals are drawn on
 
@@ -75,7 +75,7 @@ def overall(models: pd.DataFrame) -> list[str]:
     if models.empty:
         return []
     said = []
-    for (protocol, size_px), ranking in models[models.test_auc.notna()].groupby(["protocol", "size_px"]):
+    for protocol, ranking in models[models.test_auc.notna()].groupby("protocol"):
         ranking = ranking.sort_values("rank", kind="stable")
         first = ranking.iloc[0]
         if len(ranking) < 2:
@@ -85,7 +85,7 @@ def overall(models: pd.DataFrame) -> list[str]:
         interval = "" if pd.isna(low) else f" (95 % {low:.3f} to {high:.3f})"
         said.append(
             f"{first.model} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
-            f"(protocol {protocol}, {size_px} px): {lead(first, len(ranking))[0]}."
+            f"(protocol {protocol}, {first.size_px} px): {lead(first, len(ranking))[0]}."
         )
     return said
 

@@ -40,7 +40,7 @@ class Provenance:
     ray_version: str | None = None
     git_commit: str | None = None
     warm_start: str | None = None  # the earlier output whose winners its search began with
-    settings: str  # hash of the choices that seeds, categories and models of one run share
+    settings: str  # hash of the choices that seeds, categories and models of one run and size share
     config_hash: str
     data_hash: str | None = None
     split_hash: str | None = None

@@ -19,8 +19,8 @@ def output(tmp_path) -> Output:
 def finish(make_checkpoint, output):
     """Puts a finished job with its checkpoint into the output."""
 
-    def finish(job_id: str, model: str = "mean_image", category: str = "bottle", **columns):
-        row, files = make_checkpoint(model, {"category": category}, job_id=job_id, **columns)
+    def finish(job_id: str, model: str = "mean_image", category: str = "bottle", job: dict | None = None, **columns):
+        row, files = make_checkpoint(model, {"category": category, **(job or {})}, job_id=job_id, **columns)
         output.write_checkpoint(job_id, files)
         output.write_job(row)
         return row
@@ -34,6 +34,12 @@ def test_the_highest_validation_auroc_wins_whatever_the_test_says(finish, output
     finish("c", val_auc=0.95, status="failed")
     finish("d", val_auc=None)
     assert choose.best(output).config.job_id == "b"
+
+
+def test_sizes_compete_by_validation_too(finish, output):
+    finish("a", val_auc=0.8)
+    finish("b", val_auc=0.9, job={"size_px": 64})
+    assert choose.best(output).config.size_px == 64
 
 
 def test_of_equals_the_first_by_id_wins(finish, output):

@@ -8,7 +8,8 @@ import pytest
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment.job import Category
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import Category, jobs
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.ledger import Ledger
@@ -49,6 +50,15 @@ def test_trials_under_way_with_their_epochs_and_the_best_of_rows_and_epochs(begi
     assert seen.lines == (JobLine("bottle", "sa_skip_ganomaly", "0", "1/4", "3-7/20", "0.800"),)
     assert seen.best == (BestLine("bottle", "0.800", "sa_skip_ganomaly"),)
     assert seen.slots == (2, 2) and seen.epoch == "3-7/20" and seen.left_s > 0
+
+
+def test_a_model_is_told_with_its_size_where_there_are_several(begin, record, make_job):
+    sweep = begin(*jobs(Experiment(model=("sagan",), size_px=(32, 64), trials=2), [make_job().category], 1))
+    record(sweep, 0.7)
+    sweep.next_trial()
+    seen = snapshot.take(sweep)
+    assert seen.best == (BestLine("bottle", "0.700", "sagan at 64 px"),), "the larger begins"
+    assert [line.model for line in seen.lines] == ["sagan at 64 px"]
 
 
 def test_a_refit_holds_a_slot(begin, record, make_job):

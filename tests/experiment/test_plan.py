@@ -50,6 +50,14 @@ def test_jobs_are_every_model_on_every_category_with_every_seed():
     ]
 
 
+def test_the_job_of_a_size_does_not_depend_on_the_other_sizes():
+    small, large = jobs(Experiment(model=("mean_image",), size_px=(32, 64)), [BOTTLE], 1)
+    (alone,) = jobs(Experiment(model=("mean_image",)), [BOTTLE], 1)
+    assert (small.size_px, large.size_px) == (32, 64)
+    assert (large.id, large.settings) == (alone.id, alone.settings)
+    assert small.id != large.id and small.settings != large.settings
+
+
 def test_an_id_and_a_seed_are_the_same_on_every_machine_and_in_every_year(make_job):
     """Written down once. If this fails, finished work of every user is forgotten: raise plan.FORMAT on purpose."""
     job = make_job()

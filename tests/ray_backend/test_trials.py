@@ -29,7 +29,7 @@ def searcher(job, tmp_path) -> RowSearcher:
     """Asks for the trials of one job on one slot; a trial whose worker died is started again once."""
     output, resources = Output(str(tmp_path)), Resources(1, 0, slots=1, autoscaling=False)
     sweep = Sweep(Ledger([job]), output, Claims(output), Place(resources.slots))
-    images, execution = {job.category: None}, Execution(max_failures=1)
+    images, execution = {job.decoding: None}, Execution(max_failures=1)
     return RowSearcher(sweep, images, resources, execution, Refits(sweep, images, resources, execution))
 
 

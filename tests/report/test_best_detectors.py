@@ -27,6 +27,14 @@ def test_a_ranking_without_a_result_has_no_winner(ranked_lines):
     assert best_detectors.leaders(ranked_lines(test_auc=float("nan"))) == []
 
 
+def test_sizes_are_one_ranking_and_the_leader_is_named_with_its_own(ranked_lines):
+    two = ranked_lines(model="ganomaly", size_px=[64, 32], contest=["c · 64 px", "c · 32 px"])
+    (leader,) = best_detectors.leaders(two)
+    assert (leader.contest, leader.test_auc) == ("c · 64 px", 0.9)
+    (said,) = best_detectors.overall(two)
+    assert "(protocol holdout, 64 px)" in said
+
+
 def test_the_mean_over_categories_in_one_sentence(ranked_lines):
     (said,) = best_detectors.overall(ranked_lines())
     assert said.startswith("ganomaly has the highest mean test AUROC, 0.900 (95 % 0.800 to 0.950), over the only")

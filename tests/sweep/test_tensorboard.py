@@ -8,6 +8,8 @@ from tensorboardX.proto.event_pb2 import Event
 
 from orchestrator.errors import InputError
 from orchestrator.estimate.schedule import Place
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import jobs
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.ledger import Ledger
@@ -69,6 +71,17 @@ def test_each_epoch_is_there_as_it_ends(begin, make_job, tmp_path):
             sweep.progressed(task, epoch, value)
             there = [(e, v) for e, v in enumerate(CURVE[:epoch], start=1) if v is not None]
             assert points(events(tmp_path / "tb", job), "val/auroc") == there
+
+
+def test_sizes_lie_apart(begin, make_job, tmp_path, make_job_row):
+    (small, large) = jobs(Experiment(model=("mean_image",), size_px=(32, 64), trials=1), [make_job().category], 1)
+    sweep = begin(small, large)
+    board = TensorBoard(str(tmp_path / "tb"))
+    with board.following(sweep):
+        for job in (small, large):
+            board.closed(make_job_row(job))
+    places = [path.relative_to(tmp_path / "tb" / "bottle" / "mean_image") for path in (tmp_path / "tb").rglob("test")]
+    assert sorted(map(str, places)) == ["32-px-seed-0/test", "64-px-seed-0/test"]
 
 
 def test_a_finished_trial_has_its_curve_losses_and_parameters_once(begin, make_job, tmp_path, row):

@@ -27,7 +27,7 @@ def images(fabric):
 
 
 def job(model: str = "mean_image", **settings) -> plan.Job:
-    experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": 32, **settings})
+    experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": (32,), **settings})
     return jobs(experiment, survey(experiment, None), 1)[0]
 
 
