@@ -63,7 +63,7 @@ def read(root: str | Path | None, sample: Sample, size_px: int, fit: str) -> Pic
     description: they do not depend on the size, nor on the processor."""
     pixels, mask = draw(sample.path, size_px)
     content = hashlib.sha256(f"synthetic {_VERSION}: {sample.path}".encode()).hexdigest()
-    return Picture(pixels, mask if sample.label else None, content=content, pixel_hash=content)
+    return Picture(pixels, mask if sample.label else None, content, pixel_hash=content, native_size=(size_px, size_px))
 
 
 def write_files(root: str | Path, size_px: int) -> int:

@@ -15,7 +15,7 @@ from orchestrator.display.terminal import reader_may_leave
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import PROBES_SHARE, complete
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import plan, preflight, warm_start
+from orchestrator.experiment import cues, plan, preflight, warm_start
 from orchestrator.experiment.config import Experiment, flag
 from orchestrator.experiment.job import title
 from orchestrator.results.output import Output
@@ -41,6 +41,7 @@ def main(asked) -> int:
                 status = INTERRUPTED
             with reader_may_leave():
                 ranking.print_leaderboard(output, only={job.id for job in ledger.jobs})
+                _say_cues(ledger, output)
                 _summary(ledger, found, time.monotonic() - start, command)
         return status or int(bool(ledger.failed_jobs()) or not ledger.is_over())
 
@@ -52,6 +53,9 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
     following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
     todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
     images = preflight.decode(todo, experiment, execution)
+    findings = cues.find(images.values())
+    for finding in findings:
+        print(printable(str(finding)))
     with session(execution, output.driver_log()) as backend, Claims(output) as claims:
         handled.install()
         parallel_trials = _parallel_trials(experiment, output, len(ledger.jobs), backend.slots)
@@ -64,6 +68,7 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
                 forget(ledger.jobs, output, claims)
             output.write_note(experiment.hash(), experiment.described())
             warm_start.keep(experiment, output, found.winners)
+            cues.keep(output, findings)
             backend.run(sweep, images)
 
 
@@ -94,6 +99,13 @@ def _parallel_trials(experiment: Experiment, output: Output, jobs: int, slots: i
         kept = {"parallel_trials": plan.parallel_trials(experiment, jobs, slots), "jobs": jobs, "slots": slots}
         output.write_note(name, kept)
     return kept["parallel_trials"]
+
+
+def _say_cues(ledger: Ledger, output: Output) -> None:
+    """Below the figures, of which they are a part: of jobs that were finished before, too."""
+    findings = cues.kept(output, [row.data_hash for row in ledger.job_rows.values()])
+    if findings:
+        print("", *(printable(str(finding)) for finding in findings), sep="\n")
 
 
 def _summary(ledger: Ledger, found: Prepared, wall_s: float, command: str) -> None:

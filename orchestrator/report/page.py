@@ -18,6 +18,7 @@ import orchestrator.report.schedule as schedule
 import orchestrator.report.search_plots as search_plots
 import orchestrator.report.warm_starts as warm_starts
 import orchestrator.report.what_was_run as facts
+from orchestrator.experiment import cues
 from orchestrator.ranking import leaderboard, reading
 from orchestrator.report.tables import CONTEST, Tables, is_number
 from orchestrator.results.output import Output
@@ -63,6 +64,7 @@ def render(output: Output, found: Tables) -> str:
         "caption": reading.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
         "leaders": (leaders := answer.leaders(lines)) if len(lines) else [],
         "overall": answer.overall(models),
+        "cues": [str(finding) for finding in cues.kept(output, found.jobs.data_hash.dropna())],
         "scale": answer.scale(leaders) if len(lines) else 0.0,
         "columns": COLUMNS,
         "headings": {column.name: column.heading for column in COLUMNS} | {"worst_auc": "worst AUROC"},

@@ -46,6 +46,7 @@ def small(images, train: int):
         samples=tuple(images.samples[i] for i in keep),
         content=tuple(images.content[i] for i in keep),
         pixel_hash=tuple(images.pixel_hash[i] for i in keep),
+        native_sizes=tuple(images.native_sizes[i] for i in keep),
         data_hash=f"{images.data_hash}-{train}",
     )
 
