@@ -129,7 +129,7 @@ def test_a_model_that_takes_no_step_is_measured_by_making_it_anew_each_time(monk
 
     monkeypatch.setattr("model.patch_gaussian.PatchGaussian", Watched)
     monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 2.0 * images)
-    pace = probe.probe(EXPERIMENT, "patch_gaussian", CPU, 0.0).pace
+    pace = probe.probe(EXPERIMENT, Sized("patch_gaussian", 32), CPU, 0.0).pace
     assert seen[:3] == [(False, SCORE_BATCH), (False, 1), (False, 1)], "first the one that scores"
     assert pace.image_s == 2.0
 
@@ -143,7 +143,7 @@ def test_a_model_that_trains_is_calibrated_before_its_first_step(monkeypatch):
             return super().step(images, progress)
 
     monkeypatch.setattr("model.patch_forged.PatchForged", Watched)
-    assert probe.probe(EXPERIMENT, "patch_forged", CPU, 0.0).error is None
+    assert probe.probe(EXPERIMENT, Sized("patch_forged", 32), CPU, 0.0).error is None
     assert seen and all(seen)
 
 
