@@ -99,8 +99,8 @@ def draw_categories(root: Path) -> None:
 
 def experiment(epochs: int, trials: int) -> Experiment:
     return Experiment(
-        dataset=("folder",), model=(MODEL,), size_px=SIZE_PX, epochs=epochs, trials=trials, batch=16, sampler="random",
-        scheduler="none", parallel_trials=1,
+        dataset=("folder",), model=(MODEL,), size_px=(SIZE_PX,), epochs=epochs, trials=trials, batch=16,
+        sampler="random", scheduler="none", parallel_trials=1,
     )  # fmt: skip
 
 

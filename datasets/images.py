@@ -39,6 +39,7 @@ class Images:
     samples: tuple[Sample, ...]
     content: tuple[str, ...]  # sha256 hex of each file's bytes
     pixel_hash: tuple[str, ...]  # sha256 hex of each image's pixels at native size: equal for pixel-identical images
+    native_sizes: tuple[tuple[int, int], ...]  # height and width of each image before it was fitted
     unreadable: tuple[str, ...]  # paths left out (only with skip_unreadable)
     data_hash: str  # over (path, label, content) in order
 
@@ -100,6 +101,7 @@ class _Decoded:
         self.kept: list[Sample] = []
         self.content: list[str] = []
         self.pixel_hash: list[str] = []
+        self.native_sizes: list[tuple[int, int]] = []
 
     def add(self, sample: Sample, picture: Picture) -> None:
         """Puts one picture behind those before it."""
@@ -110,6 +112,7 @@ class _Decoded:
         self.kept.append(sample)
         self.content.append(picture.content)
         self.pixel_hash.append(picture.pixel_hash)
+        self.native_sizes.append(picture.native_size)
 
     def columns(self) -> dict[str, Any]:
         """The fields of Images that follow from the pictures."""
@@ -119,6 +122,7 @@ class _Decoded:
             "samples": tuple(self.kept),
             "content": tuple(self.content),
             "pixel_hash": tuple(self.pixel_hash),
+            "native_sizes": tuple(self.native_sizes),
             "data_hash": _data_hash(self.kept, self.content),
         }
 

@@ -16,7 +16,7 @@ _LONGEST_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
-class Found:
+class LoosePicture:
     """One picture of a dump."""
 
     path: str  # by which it is opened
@@ -27,7 +27,7 @@ class Found:
 class Dump:
     """What lies in the places that were asked for."""
 
-    pictures: list[Found] = field(default_factory=list)
+    pictures: list[LoosePicture] = field(default_factory=list)
     others: int = 0  # files that are no pictures
     closed: list[str] = field(default_factory=list)  # folders that could not be listed, and why
 
@@ -49,7 +49,7 @@ def find(places: Sequence[str], except_for: Path) -> Dump:
             if real not in seen_files:
                 seen_files.add(real)
                 below = os.path.join(prefix, os.path.relpath(path, top)) if top.is_dir() else top.name
-                dump.pictures.append(Found(path, names.free(readable(below))))
+                dump.pictures.append(LoosePicture(path, names.free(readable(below))))
     if not dump.pictures:
         raise DataError(
             f"no picture in {', '.join(places)} ({dump.others} other files); expected "

@@ -35,6 +35,7 @@ class Picture:
     mask: np.ndarray | None  # (S, S) bool
     content: str  # sha256 hex of the file's bytes
     pixel_hash: str  # sha256 hex of the pixels at native size, upright RGB: equal for two encodings of one picture
+    native_size: tuple[int, int]  # (H, W)
 
 
 def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
@@ -56,6 +57,7 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
         mask=mask,
         content=hashlib.sha256(data).hexdigest(),
         pixel_hash=_pixel_hash(pixels),
+        native_size=pixels.shape[:2],
     )
 
 

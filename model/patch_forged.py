@@ -95,7 +95,7 @@ class PatchForged(Detector):
         shape, gaussian = self.image_shape, (hparams.shrinkage, hparams.floor)
         self.deviations = Deviations(shape, hparams.cell_px, hparams.levels, *gaussian).to(self.device)
         self.judge = Judge(self.deviations.channels, hparams.width).to(self.device)
-        self.averaged_judge = Ema(self.judge, EMA_DECAY).to(self.device)
+        self.judge_average = Ema(self.judge, EMA_DECAY).to(self.device)
         self.spreads = nn.ModuleDict({"logit": Spread(), "distance": Spread()}).to(self.device)
         self.mean = RunningMean(shape).to(self.device)
         fused = self.device.type in ("cuda", "cpu")
@@ -109,7 +109,7 @@ class PatchForged(Detector):
         """The judge as trained and as averaged; and what calibration keeps, in buffers."""
         return {
             "judge": self.judge,
-            "averaged_judge": self.averaged_judge,
+            "judge_average": self.judge_average,
             "deviations": self.deviations,
             "spreads": self.spreads,
             "mean": self.mean,
@@ -147,7 +147,7 @@ class PatchForged(Detector):
         self.adamw.zero_grad()
         loss.backward()
         self.adamw.step()
-        self.averaged_judge.update(self.judge)
+        self.judge_average.update(self.judge)
         return {"judge": loss.detach(), "focal": focal.detach(), "dice": dice.detach()}
 
     @torch.no_grad()
@@ -165,7 +165,7 @@ class PatchForged(Detector):
     def _maps(self, images: Tensor, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The judge's logits and the distances, smoothed: (N, h, w) each."""
         evidence, distances = self.deviations(images, without)
-        logits = self.averaged_judge(evidence)[:, 0]
+        logits = self.judge_average(evidence)[:, 0]
         return smooth(logits, self.hparams.smoothing_cells), smooth(distances, self.hparams.smoothing_cells)
 
 

@@ -21,9 +21,13 @@ def choice(kind: str, found: str, known: list[str] | tuple[str, ...]) -> str:
     """Returns `found` if it is one of `known`; raises InputError that names the nearest, and all that there are."""
     if found in known:
         return found
+    raise InputError(f"{kind} {found!r} does not exist.{did_you_mean(found, known)} There are: {', '.join(known)}.")
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    """The nearest known word as a question behind a sentence; "" where none is near."""
     near = nearest(found, known)
-    hint = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"{kind} {found!r} does not exist.{hint} There are: {', '.join(known)}.")
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def nearest(found: str, known: Iterable[str]) -> str | None:

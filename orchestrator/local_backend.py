@@ -4,7 +4,6 @@ It calls the same plan, search, trial and refit as the Ray backend, so its rows 
 """
 
 import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from orchestrator.errors import InputError, RunError, describe
 from orchestrator.estimate import probe
 from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import Category, TrialTask
+from orchestrator.experiment.job import Decoding, Sized, TrialTask
 from orchestrator.results.output import Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import refit, trial
@@ -48,14 +47,14 @@ class LocalBackend:
         self.selections = Selections(self.device)
         self.gpu_share = float(self.device.type == "cuda")
 
-    def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+    def run(self, sweep: Sweep, images: Mapping[Decoding, Images]) -> None:
         """Runs every trial and refit of `sweep`."""
         torch.set_num_threads(self.cpus)
         while True:
             self._refit_ready(sweep, images)
             task = sweep.next_trial()
             if task is not None:
-                self._train(sweep, task, images[task.job.category])
+                self._train(sweep, task, images[task.job.decoding])
             elif sweep.waits_for_others():
                 time.sleep(WAIT_S)
                 sweep.on_change()
@@ -63,10 +62,10 @@ class LocalBackend:
                 break
         self._refit_ready(sweep, images)
 
-    def probe(self, experiment: Experiment, model: str) -> Probed:
+    def probe(self, experiment: Experiment, sized: Sized) -> Probed:
         """Measures a model by a few steps, on what a trial holds."""
         torch.set_num_threads(self.cpus)
-        return probe.probe(experiment, model, self.device, self.gpu_share)
+        return probe.probe(experiment, sized, self.device, self.gpu_share)
 
     def _train(self, sweep: Sweep, task: TrialTask, images: Images) -> None:
         saved = trial.saved_state(sweep.output, task, self.checkpoint_s)
@@ -83,14 +82,14 @@ class LocalBackend:
                 sweep.abandon(task)
                 return
 
-    def _refit_ready(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+    def _refit_ready(self, sweep: Sweep, images: Mapping[Decoding, Images]) -> None:
         while found := sweep.next_refit():
             job, task = found
             if task is None:
                 sweep.fail(job)
                 continue
             try:
-                refitted = self._refit(sweep.output, task, images[job.category])
+                refitted = self._refit(sweep.output, task, images[job.decoding])
             except RunError:
                 raise
             except Exception as error:  # a failing refit is a row; the sweep goes on
@@ -100,9 +99,7 @@ class LocalBackend:
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         saved = refit.saved_state(output, task, self.checkpoint_s)
-        result, checkpoint_files = refit.refit(task, images, self.selections, self.gpu_share, saved)
-        checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
-        return dataclasses.replace(result, row=dataclasses.replace(result.row, checkpoint=checkpoint))
+        return refit.kept(output, *refit.refit(task, images, self.selections, self.gpu_share, saved))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ SPACE: dict[str, BaseDistribution] = {
 
 PRESETS: dict[str, dict[str, float]] = {
     "patch_forged": {"lr": 2e-3, "levels": 1, "floor": 1e-3, "smoothing_cells": 0.7, "w_distance": 1.0},
+    "tolerant": {"lr": 2e-3, "levels": 1, "floor": 0.01, "smoothing_cells": 0.7, "w_distance": 1.0},
     "two_levels": {"lr": 2e-3, "levels": 2, "floor": 1e-3, "smoothing_cells": 0.7, "w_distance": 1.0},
     "network": {"lr": 2e-3, "levels": 1, "floor": 1e-3, "smoothing_cells": 0.7, "w_distance": 0.0},
 }

@@ -94,12 +94,13 @@ def on_premises(checkout: Path) -> dict:
 
 @pytest.fixture(scope="session")
 def make_job() -> Callable[..., Job]:
-    """One job; keywords are the Experiment's options, `category` a name or a Category, `workers` a refit's workers."""
+    """One job; keywords are the Experiment's options, its one size a number, `category` a name or a Category,
+    `workers` a refit's workers."""
 
-    def make(category: str | Category = "bottle", workers: int = 1, **options) -> Job:
+    def make(category: str | Category = "bottle", workers: int = 1, size_px: int = 64, **options) -> Job:
         if isinstance(category, str):
             category = Category("mvtec_ad", category, "/data", images=292, train_images=209, fingerprint="f" * 64)
-        options = {"model": ("sa_skip_ganomaly",), **options}
+        options = {"model": ("sa_skip_ganomaly",), "size_px": (size_px,), **options}
         (job,) = jobs(Experiment(**options), [category], workers)
         return job
 
@@ -183,10 +184,10 @@ def ranked_lines() -> Callable[..., pd.DataFrame]:
     """Two models on one category, as the report has them of leaderboard.jobs; keywords are columns."""
 
     def make(**columns) -> pd.DataFrame:
-        place = {"dataset": "d", "category": "c", "place": "c", "protocol": "holdout", "size_px": 32}
+        contest = {"dataset": "d", "category": "c", "contest": "c", "protocol": "holdout", "size_px": 32}
         figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
         lead = {"lead_over": "mean_image", "lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "categories": 1}
-        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**place, **lead, **columns})
+        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**contest, **lead, **columns})
 
     return make
 
@@ -201,7 +202,7 @@ def _identity(job: Job) -> dict:
         "seed": job.seed,
         "protocol": job.experiment.protocol,
         "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
-        "size_px": job.experiment.size_px,
+        "size_px": job.size_px,
         "batch": job.experiment.batch,
         "settings": job.settings,
         "config_hash": job.config_hash,
@@ -217,7 +218,7 @@ def make_checkpoint(make_job, make_job_row) -> Callable[..., tuple[JobRow, dict[
         torch.manual_seed(0)
         of = make_job(**{"model": (model,), "size_px": 32, **(job or {})})
         row = dataclasses.replace(make_job_row(of), **{"threshold": 0.5, **columns})
-        shape = (3, of.experiment.size_px, of.experiment.size_px)
+        shape = (3, of.size_px, of.size_px)
         detector = MODELS[model](MODELS[model].HParams(), shape, "cpu")
         return row, checkpoint.files(detector, row, of, 0.0, 1.0)
 

@@ -1,5 +1,7 @@
 """The ready experiments: each is taken as it is, and names only what exists."""
 
+import itertools
+
 import pytest
 
 from datasets.catalog import DATASETS
@@ -25,11 +27,11 @@ def test_it_loads_and_every_category_is_one_of_its_datasets(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_detector_can_be_built_for_its_size(file):
+def test_every_detector_can_be_built_for_its_sizes(file):
     experiment, _ = load({}, str(file))
-    for name in experiment.model:
+    for name, size_px in itertools.product(experiment.model, experiment.size_px):
         model = MODELS[name]
-        model(model.HParams(**experiment.fixed(name)), (3, experiment.size_px, experiment.size_px), "cpu")
+        model(model.HParams(**experiment.fixed(name)), (3, size_px, size_px), "cpu")
 
 
 def test_the_papers_experiment_is_the_papers():

@@ -8,6 +8,7 @@ import torch
 from datasets.images import load
 from model.catalog import MODELS
 from orchestrator.errors import RunError
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import jobs
@@ -16,6 +17,7 @@ from orchestrator.local_backend import LocalBackend
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Listener, Sweep
 
 
@@ -27,7 +29,7 @@ def images():
 @pytest.fixture
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("skip_ganomaly",), category=("fabric",), size_px=32, trials=2, epochs=3, steps_per_epoch=2, batch=4
+        model=("skip_ganomaly",), category=("fabric",), size_px=(32,), trials=2, epochs=3, steps_per_epoch=2, batch=4
     )
     return jobs(experiment, survey(experiment, None), 1)[0]
 
@@ -37,7 +39,7 @@ def run(job, images):
     """Runs the job on an output; `stop_after` epochs the time is up."""
 
     def to_the_end(root, stop_after: int | None = None) -> Sweep:
-        sweep, epochs = Sweep([job], Output(str(root))), []
+        output, epochs = Output(str(root)), []
 
         class Clock(Listener):
             def progressed(self, task, epoch, val_auc):
@@ -45,10 +47,10 @@ def run(job, images):
                 if len(epochs) == stop_after:
                     sweep.deadline = 0.0
 
-        with Claims(sweep.output) as claims:
-            sweep.begin(claims)
+        with Claims(output) as claims:
+            sweep = Sweep(Ledger.read([job], output), output, claims, Place(1))
             sweep.listeners.append(Clock())
-            LocalBackend(Execution(backend="local")).run(sweep, {job.category: images})
+            LocalBackend(Execution(backend="local")).run(sweep, {job.decoding: images})
         sweep.heard = epochs
         return sweep
 
@@ -61,7 +63,7 @@ def plain(rows) -> list[dict]:
 
 def test_a_trial_under_way_when_the_time_is_up_leaves_no_row_and_the_next_run_goes_on_with_it(run, tmp_path, job):
     stopped = run(tmp_path / "out", stop_after=2)
-    assert stopped.output.trials() == [] and not stopped.is_over()
+    assert stopped.output.trials() == [] and not stopped.ledger.is_over()
     (state,) = stopped.output.files("resume")
     assert state.base_name == f"{job.trial_id(0)}.pt"
     saved = torch.load(state.path, weights_only=True)["state"]
@@ -69,7 +71,7 @@ def test_a_trial_under_way_when_the_time_is_up_leaves_no_row_and_the_next_run_go
     again, whole = run(tmp_path / "out"), run(tmp_path / "whole")
     assert plain(again.output.trials()) == plain(whole.output.trials())
     assert plain(again.output.jobs()) == plain(whole.output.jobs())
-    assert again.output.files("resume") == [] and again.is_over()
+    assert again.output.files("resume") == [] and again.ledger.is_over()
     told = [(row.index, epoch, v) for row in whole.output.trials() for epoch, v in enumerate(row.curve, start=1)]
     assert whole.heard == told and again.heard == told[2:], "each epoch as it ended"
 

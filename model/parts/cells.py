@@ -56,13 +56,19 @@ def oriented_gradients(grey: Tensor) -> Tensor:
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     dx = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
     dy = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
-    angle = torch.atan2(dy, dx).remainder(math.pi) * (ORIENTATIONS / math.pi)  # in orientations
-    centres = torch.arange(ORIENTATIONS, device=grey.device, dtype=grey.dtype).view(1, -1, 1, 1)
-    apart = (angle - centres).remainder(ORIENTATIONS)
-    share = (1 - torch.minimum(apart, ORIENTATIONS - apart)).clamp(min=0)
-    return share * torch.hypot(dx, dy)
+    angle = torch.atan2(dy, dx) * (ORIENTATIONS / math.pi)  # in orientations, from -8 to 8
+    below = angle.floor()
+    share, magnitude = angle - below, torch.hypot(dx, dy)
+    nearest = below.long().remainder(ORIENTATIONS)
+    dealt = grey.new_zeros(grey.shape[0], ORIENTATIONS, *grey.shape[2:])
+    dealt.scatter_(1, nearest, magnitude * (1 - share))
+    return dealt.scatter_(1, (nearest + 1).remainder(ORIENTATIONS), magnitude * share)
 
 
 def box(maps: Tensor, side: int) -> Tensor:
-    """The mean over side x side neighbours, of those that exist."""
-    return F.avg_pool2d(maps, side, stride=1, padding=side // 2, count_include_pad=False)
+    """The mean over side x side neighbours (an odd number), the border repeated. Sums of shifted maps: on CPU in half
+    the time of a pooling."""
+    height, width = maps.shape[2:]
+    padded = F.pad(maps, (side // 2,) * 4, mode="replicate")
+    rows = sum(padded[:, :, shift : shift + height] for shift in range(side))
+    return sum(rows[..., shift : shift + width] for shift in range(side)) / side**2

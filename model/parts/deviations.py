@@ -61,7 +61,7 @@ class Deviations(nn.Module):
         distances = levels[0][1]
         grid = distances.shape[1:]
         evidence = [of if of.shape[2:] == grid else F.interpolate(of, grid, mode="bilinear") for of, _ in levels]
-        return torch.cat([*evidence, self.place.expand(len(images), -1, -1, -1)], dim=1), distances
+        return torch.cat([*evidence, self.place.expand(images.shape[0], -1, -1, -1)], dim=1), distances
 
 
 def _evidence(gaussian: PositionGaussian, features: Tensor, excluded: Tensor | None) -> tuple[Tensor, Tensor]:

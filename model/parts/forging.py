@@ -13,6 +13,7 @@ Letters: N images, C channels, H, W pixels, D defects; lengths are shares of the
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -55,7 +56,9 @@ def _alpha(count: int, height: int, width: int, device: torch.device) -> Tensor:
     return opacity * torch.where(is_soft, box(box(region, 3), 3), region)
 
 
-def _dispatch(makers, count: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+def _dispatch(
+    makers: Sequence[Callable[[Tensor], Tensor]], count: int, shape: tuple[int, ...], device: torch.device
+) -> Tensor:
     """(count, *shape): each item made by one of `makers`, drawn alike often; a maker is given its items' indices."""
     kinds = torch.randint(len(makers), (count,))
     made = torch.zeros(count, *shape, device=device)
@@ -74,8 +77,8 @@ def _regions(count: int, height: int, width: int, device: torch.device) -> Tenso
     y, x = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     side = min(height, width)
 
-    def place(n: int, most: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """For each pixel: along and across, in units of two half axes from .01 or so to `most`; and the half axes."""
+    def place(n: int, most: float) -> tuple[Tensor, Tensor]:
+        """Where each pixel lies along and across an item, in units of its two half axes: (n, H, W) each."""
         centre = (torch.rand(n, 2) * torch.tensor([height, width])).to(device)
         angle = (torch.rand(n, 1, 1) * math.pi).to(device)
         half = (_between(n, 0.012, most) * side).clamp(min=0.8).to(device)
@@ -174,8 +177,8 @@ def _fills(images: Tensor, pool: Tensor) -> Tensor:
         return (colour + noise).clamp(-1, 1)
 
     def blurred(items: Tensor) -> Tensor:
-        side = 2 * int(torch.randint(1, max(2, min(height, width) // 16), ())) + 1
-        return box(box(images[items], side), side)
+        coarse = F.avg_pool2d(images[items], int(torch.randint(2, max(3, min(height, width) // 8), ())), ceil_mode=True)
+        return F.interpolate(coarse, (height, width), mode="bilinear")
 
     fills = _dispatch((own_far, foreign, own_near, light, flat, blurred), len(images), images.shape[1:], device)
     is_grey = (images == images[:, :1]).all(dim=(1, 2, 3), keepdim=True)

@@ -62,74 +62,19 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for name, help in (
-        ("run", "the main job: search, refit and rank every model on every category"),
-        ("plan", "print the jobs, their resources and the expected cost; run nothing"),
-        ("doctor", "check this machine, the cluster and the data; run nothing"),
+    for name, help, add_arguments in (
+        ("run", "the main job: search, refit and rank every model on every category", _add_options),
+        ("plan", "print the jobs, their resources and the expected cost; run nothing", _add_plan),
+        ("doctor", "check this machine, the cluster and the data; run nothing", _add_options),
+        ("leaderboard", "print the ranking of an output", _add_leaderboard),
+        ("report", "write what an output holds as one HTML file: ranking, curves, search, pictures", _add_report),
+        ("predict", "judge new pictures by a trained detector: scores, verdicts, heat maps", _add_predict),
+        ("figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG", _add_figures),
+        ("compact", "merge an output's many small files of rows into a few; sweeps may be running", _add_output),
+        ("datasets", "list the datasets; check one's files, or write the synthetic one as files", _add_datasets),
+        ("models", "list the detectors and what is searched of each; describe one", _add_models),
     ):
-        _add_options(_verb(verbs, name, help))
-    verbs.choices["plan"].add_argument(
-        "--probe", action="store_true", help="measure the models that no row tells of, by a few steps of each"
-    )
-    board = _verb(verbs, "leaderboard", "print the ranking of an output")
-    board.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
-    what = board.add_mutually_exclusive_group()
-    what.add_argument("--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)")
-    what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
-    what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
-    board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
-    board.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
-    board.add_argument(
-        "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",
-        help="print it again as rows come in, and what is under way, until Ctrl-C (default: look every 5 s)",
-    )  # fmt: skip
-    report = _verb(verbs, "report", "write what an output holds as one HTML file: ranking, curves, search, pictures")
-    report.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
-    report.add_argument(
-        "--to", metavar="FILE", help="where to write (default: OUTPUT/report.html, or report.html for a URI)"
-    )
-    predict = _verb(verbs, "predict", "judge new pictures by a trained detector: scores, verdicts, heat maps")
-    predict.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, or folders of them")
-    predict.add_argument(
-        "--output", default="results", metavar="DIR/URI",
-        help="take the detector of the highest validation AUROC from this output (default: results)",
-    )  # fmt: skip
-    for name in ("dataset", "category", "model"):
-        predict.add_argument(f"--{name}", metavar="NAME", help=f"of this {name} of the output")
-    predict.add_argument(
-        "--checkpoint", metavar="DIR/URI", help="take the detector of this folder (OUTPUT/checkpoints/JOB) instead"
-    )
-    predict.add_argument(
-        "--to", default="predictions", metavar="DIR",
-        help="where to write, in place of an earlier run's table and heat maps there (default: predictions)",
-    )  # fmt: skip
-    predict.add_argument(
-        "--heat-maps", choices=("all", "defective", "none"), default="all",
-        help="pictures to draw heat maps of (default: all)",
-    )  # fmt: skip
-    predict.add_argument(
-        "--export", metavar="FILE.pt2",
-        help="write the detector as a program of its own (torch.export), for uint8 RGB of the first picture's size, "
-        "and check it on these pictures",
-    )  # fmt: skip
-    figures = _verb(verbs, "figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG")
-    figures.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
-    figures.add_argument("--to", metavar="DIR", help="where to write (default: OUTPUT/figures, or figures for a URI)")
-    for name in ("dataset", "category", "model"):
-        figures.add_argument(
-            f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
-        )
-    compact = _verb(verbs, "compact", "merge an output's many small files of rows into a few; sweeps may be running")
-    compact.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
-    data = _verb(verbs, "datasets", "list the datasets; check one's files, or write the synthetic one as files")
-    data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
-    data.add_argument("name", nargs="?", help="a dataset of the list")
-    data.add_argument("--data-root", metavar="DIR", help="folder of the images")
-    data.add_argument(
-        "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
-    )
-    models = _verb(verbs, "models", "list the detectors and what is searched of each; describe one")
-    models.add_argument("name", nargs="?", help="a detector of the list: its sizes and hyper-parameters")
+        add_arguments(_verb(verbs, name, help))
     return top
 
 
@@ -202,3 +147,83 @@ def _add_options(parser: Parser) -> None:
                     action="append" if is_list else "store",
                     **options,
                 )
+
+
+def _add_plan(plan: Parser) -> None:
+    _add_options(plan)
+    plan.add_argument(
+        "--probe", action="store_true", help="measure the models that no row tells of, by a few steps of each"
+    )
+
+
+def _add_output(parser: Parser) -> None:
+    parser.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
+
+
+def _add_leaderboard(board: Parser) -> None:
+    _add_output(board)
+    what = board.add_mutually_exclusive_group()
+    what.add_argument("--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)")
+    what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
+    what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
+    board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
+    board.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
+    board.add_argument(
+        "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",
+        help="print it again as rows come in, and what is under way, until Ctrl-C (default: look every 5 s)",
+    )  # fmt: skip
+
+
+def _add_report(report: Parser) -> None:
+    _add_output(report)
+    report.add_argument(
+        "--to", metavar="FILE", help="where to write (default: OUTPUT/report.html, or report.html for a URI)"
+    )
+
+
+def _add_predict(predict: Parser) -> None:
+    predict.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, or folders of them")
+    predict.add_argument(
+        "--output", default="results", metavar="DIR/URI",
+        help="take the detector of the highest validation AUROC from this output (default: results)",
+    )  # fmt: skip
+    for name in ("dataset", "category", "model"):
+        predict.add_argument(f"--{name}", metavar="NAME", help=f"of this {name} of the output")
+    predict.add_argument(
+        "--checkpoint", metavar="DIR/URI", help="take the detector of this folder (OUTPUT/checkpoints/JOB) instead"
+    )
+    predict.add_argument(
+        "--to", default="predictions", metavar="DIR",
+        help="where to write, in place of an earlier run's table and heat maps there (default: predictions)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--heat-maps", choices=("all", "defective", "none"), default="all",
+        help="pictures to draw heat maps of (default: all)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--export", metavar="FILE.pt2",
+        help="write the detector as a program of its own (torch.export), for uint8 RGB of the first picture's size, "
+        "and check it on these pictures",
+    )  # fmt: skip
+
+
+def _add_figures(figures: Parser) -> None:
+    _add_output(figures)
+    figures.add_argument("--to", metavar="DIR", help="where to write (default: OUTPUT/figures, or figures for a URI)")
+    for name in ("dataset", "category", "model"):
+        figures.add_argument(
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
+        )
+
+
+def _add_datasets(data: Parser) -> None:
+    data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
+    data.add_argument("name", nargs="?", help="a dataset of the list")
+    data.add_argument("--data-root", metavar="DIR", help="folder of the images")
+    data.add_argument(
+        "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
+    )
+
+
+def _add_models(models: Parser) -> None:
+    models.add_argument("name", nargs="?", help="a detector of the list: its sizes and hyper-parameters")

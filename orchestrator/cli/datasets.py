@@ -7,9 +7,12 @@ from datasets.catalog import DATASETS
 from datasets.readers.synthetic import write_files
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
-from orchestrator.experiment import preflight
+from orchestrator.experiment import cues, preflight
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import jobs
+from orchestrator.experiment.job import Decoding, jobs
+from orchestrator.words import printable
+
+CHECKED_PX = 32  # small, as only whether a picture can be read is of interest
 
 
 def main(asked) -> int:
@@ -42,12 +45,13 @@ def _list() -> None:
 def _check(name: str | None, data_root: str | None) -> None:
     """Scans and decodes a tree, and prints what it holds. Raises InputError for what is wrong with it."""
     choice("dataset", name or "", list(DATASETS))
-    experiment = Experiment(dataset=(name,), size_px=32)
-    rows = []
+    experiment = Experiment(dataset=(name,))
+    rows, findings = [], []
     categories = preflight.survey(experiment, data_root)
     preflight.check_names(jobs(experiment, categories, workers=1))
     for category in categories:
-        images = next(iter(preflight.decode([category], experiment, Execution()).values()))
+        images = next(iter(preflight.decode([Decoding(category, CHECKED_PX)], experiment, Execution()).values()))
+        findings += cues.find([images])
         defects = Counter(sample.defect for sample in images.samples if sample.label)
         normal = sum(sample.label == 0 for sample in images.samples)
         copies = len(images.samples) - len(set(images.pixel_hash))
@@ -57,3 +61,5 @@ def _check(name: str | None, data_root: str | None) -> None:
         )
     print_table(["category", "normal", "defective", "masks", "pixel-identical copies", "defects"], rows)
     print("\nevery image can be read, and every category can be split by protocol holdout")
+    for finding in findings:
+        print(printable(str(finding)))

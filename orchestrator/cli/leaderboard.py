@@ -15,13 +15,13 @@ def main(asked) -> int:
         if asked.watch is not None:
             from orchestrator.display import watch
 
-            return watch.leaderboard(output, asked.watch, asked.by, asked.sort)
+            return watch.follow(output, asked.watch, asked.by, asked.sort)
         if asked.paper:
-            ranking.paper(output, asked.format)
+            ranking.print_paper(output, asked.format)
         elif asked.sql:
             from orchestrator.ranking import sql
 
-            ranking.lines(sql.query(asked.sql, output.sources), asked.format)
+            ranking.print_rows(sql.query(asked.sql, output.sources), asked.format)
         else:
-            ranking.leaderboard(output, asked.by, asked.sort, asked.format)
+            ranking.print_leaderboard(output, asked.by, asked.sort, asked.format)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from model.catalog import MODELS
 from orchestrator.display.tables import print_table
 from orchestrator.errors import choice
+from orchestrator.words import one_line
 from search_spaces.catalog import PRESETS, SPACES
 
 SIZE_PX = 128  # at which sizes are told
@@ -27,7 +28,7 @@ def main(asked) -> int:
 def origin(name: str) -> str:
     """What a model is and where it comes from: the beginning of its file, which is not imported for it."""
     file = importlib.util.find_spec(MODELS.places[name].partition(":")[0]).origin
-    return " ".join(ast.get_docstring(ast.parse(Path(file).read_text())).split(":")[0].split())
+    return one_line(ast.get_docstring(ast.parse(Path(file).read_text())).split(":")[0])
 
 
 def _describe(name: str) -> None:

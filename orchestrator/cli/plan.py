@@ -7,7 +7,8 @@ from pathlib import Path
 from orchestrator.cli.prepare import outlook, prepared, session
 from orchestrator.display.tables import print_table
 from orchestrator.estimate import in_words
-from orchestrator.estimate.outlook import Outlook, Place, complete
+from orchestrator.estimate.outlook import Outlook, complete
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.words import printable

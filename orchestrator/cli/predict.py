@@ -1,19 +1,89 @@
-"""`predict`: new pictures judged by a trained detector."""
+"""`predict`: new pictures judged by a trained detector, and what it did said in lines."""
 
+import sys
 from pathlib import Path
 
+import torch
+
+from datasets.loose_pictures import Dump, readable
 from orchestrator.cli.outputs import opened
 from orchestrator.deploy import choose, predict
+from orchestrator.deploy.export import Difference, Export
+from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
 from orchestrator.errors import InputError
+from orchestrator.words import printable
+
+LISTED = 20  # up to so many pictures have a printed line each
 
 
 def main(asked) -> int:
-    """Judges them."""
+    """Judges them. Returns 1 where a picture could not be judged, else 0."""
+    found, to = _checkpoint(asked), Path(asked.to).expanduser()
+    detector = found.detector(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    dump = predict.pictures_of(asked.images, to)
+    exported = predict.export_program(found, dump.pictures) if asked.export else None
+    print(*map(printable, _description(found)), "", sep="\n")
+    rows, times = predict.judge(detector, found.config, dump.pictures, to, asked.heat_maps)
+    _print_rows(rows, dump)
+    print(_rates(rows, times, detector.device))
+    drawn = "" if asked.heat_maps == "none" else f", {MAPS}/"
+    print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))
+    if exported:
+        file = Path(asked.export).expanduser()
+        difference = predict.write_program(exported, dump.pictures, rows, file)
+        print("", *_program(file, exported, difference), sep="\n")
+    return int(bool(dump.closed) or any(row.error for row in rows))
+
+
+def _checkpoint(asked) -> choose.Checkpoint:
     if asked.checkpoint and (asked.dataset or asked.category or asked.model):
         raise InputError("--checkpoint names one detector: leave --dataset, --category and --model out.")
     if asked.checkpoint:
-        found = choose.given(asked.checkpoint)
-    else:
-        with opened(asked.output) as output:
-            found = choose.best(output, choose.Wanted(asked.dataset, asked.category, asked.model))
-    return predict.run(found, asked.images, Path(asked.to).expanduser(), asked.heat_maps, asked.export)
+        return choose.given(asked.checkpoint)
+    with opened(asked.output) as output:
+        return choose.best(output, asked.dataset, asked.category, asked.model)
+
+
+def _description(found: choose.Checkpoint) -> list[str]:
+    config = found.config
+    auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
+    return [
+        f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
+        f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
+        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split}",
+        f"from {found.place}",
+    ]
+
+
+def _print_rows(rows: list[Prediction], dump: Dump) -> None:
+    """Those of a few pictures; what went wrong, of any number of them, on stderr; and how many there are of each."""
+    for row in rows:
+        if row.error is not None:
+            print(printable(f"defectsweep: {row.path} cannot be judged: {row.error}"), file=sys.stderr)
+        elif len(rows) <= LISTED:
+            print(printable(f"{row.verdict:9}  {row.score:<10.4g}  {row.path}"))
+    for line in dump.closed:
+        print(printable(f"defectsweep: not looked into {readable(line)}"), file=sys.stderr)
+    flagged, failed = sum(row.verdict == DEFECTIVE for row in rows), sum(row.error is not None for row in rows)
+    parts = [
+        f"{len(rows)} pictures",
+        f"{flagged} defective",
+        f"{failed} CANNOT BE JUDGED" if failed else "",
+        f"{dump.others} other files ignored" if dump.others else "",
+    ]
+    print(("\n" if len(rows) <= LISTED else "") + ", ".join(filter(None, parts)))
+
+
+def _rates(rows: list[Prediction], times: Times, device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu x{torch.get_num_threads()}"
+    scoring = f"scoring alone {times.pictures / times.score_s:.1f} images/s" if times.score_s else "nothing scored"
+    return f"{len(rows) / times.wall_s:.1f} images/s in all, {scoring}, on {name}"
+
+
+def _program(file: Path, exported: Export, difference: Difference) -> list[str]:
+    height, width = exported.size
+    return [
+        f"program in {printable(str(file))}: takes uint8 RGB (N, {height}, {width}, 3), on the CPU",
+        f"on {difference.pictures} of these pictures its scores differ from the detector's by at most "
+        f"{difference.absolute:.2g} ({difference.relative:.2g} of the score), and {difference.verdicts} verdicts",
+    ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from orchestrator.cli import arguments
 from orchestrator.cli.outputs import opened
 from orchestrator.estimate import pace
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import preflight, reading, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Job, jobs
@@ -58,6 +59,5 @@ def session(execution: Execution, log: Path):
 
 def outlook(found: Prepared, lefts: Sequence[Left], place: Place) -> Outlook:
     """By the rows of the output alone, which need not be of this sweep."""
-    experiment = found.experiment
-    known = pace.by_rows(found.output.trials(), experiment.model, experiment.size_px, experiment.batch)
+    known = pace.by_rows(found.output.trials(), {job.sized for job in found.jobs}, found.experiment.batch)
     return Outlook(lefts, known, place)

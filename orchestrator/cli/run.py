@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import shlex
 import time
+from collections.abc import Callable
 from typing import Any
 
 from orchestrator.cli import INTERRUPTED, arguments, interrupts
@@ -12,11 +13,16 @@ from orchestrator.display import ranking
 from orchestrator.display.progress import Progress
 from orchestrator.display.terminal import reader_may_leave
 from orchestrator.estimate import in_words
-from orchestrator.estimate.outlook import PROBES_SHARE, Place, complete
-from orchestrator.experiment import plan, preflight, warm_start
-from orchestrator.experiment.config import Execution, Experiment, flag
+from orchestrator.estimate.outlook import PROBES_SHARE, complete
+from orchestrator.estimate.schedule import Place
+from orchestrator.experiment import cues, plan, preflight, warm_start
+from orchestrator.experiment.config import Experiment, flag
+from orchestrator.experiment.job import title
+from orchestrator.results.output import Output
 from orchestrator.sweep.backend import Backend
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.fresh import forget
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.words import count, duration, printable
 
@@ -25,86 +31,98 @@ def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
     start, command, status = time.monotonic(), command_of(arguments.given(asked)), 0
     with prepared(asked) as found:
-        sweep = Sweep(found.jobs, found.output.create(), found.execution.fresh)
+        output = found.output.create()
+        ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
         with interrupts.handled(_go_on(command)) as handled:
             try:
-                if sweep.todo:
-                    _search_and_refit(found, sweep, start, handled)
+                if ledger.todo:
+                    _search_and_refit(found, ledger, start, handled)
             except KeyboardInterrupt:
                 status = INTERRUPTED
             with reader_may_leave():
-                ranking.leaderboard(found.output, only={job.id for job in sweep.jobs})
-                _summary(sweep, found.execution, time.monotonic() - start, command)
-        return status or int(bool(sweep.failed_jobs()) or not sweep.is_over())
+                ranking.print_leaderboard(output, only={job.id for job in ledger.jobs})
+                _say_cues(ledger, output)
+                _summary(ledger, found, time.monotonic() - start, command)
+        return status or int(bool(ledger.failed_jobs()) or not ledger.is_over())
 
 
-def _search_and_refit(found: Prepared, sweep: Sweep, start: float, handled: interrupts.Interrupts) -> None:
-    """Does what is not finished. Raises KeyboardInterrupt if the user ends it."""
-    experiment, execution = found.experiment, found.execution
-    board = _tensorboard(execution.tensorboard, sweep) if execution.tensorboard else contextlib.nullcontext()
-    todo = list(dict.fromkeys(job.category for job in sweep.todo))
+def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: interrupts.Interrupts) -> None:
+    """Does what is not finished. Until the data is sound and the backend there, the output stays as it is. Raises
+    KeyboardInterrupt if the user ends it."""
+    experiment, execution, output = found.experiment, found.execution, found.output
+    following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
+    todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
     images = preflight.decode(todo, experiment, execution)
-    with session(execution, sweep.output.driver_log()) as backend, Claims(sweep.output) as claims, board:
+    findings = cues.find(images.values())
+    for finding in findings:
+        print(printable(str(finding)))
+    with session(execution, output.driver_log()) as backend, Claims(output) as claims:
         handled.install()
-        with Progress(sweep, backend.screen, backend.slots) as progress:
-            parallel_trials = _parallel_trials(experiment, sweep, backend.slots)
-            deadline = start + execution.time_budget_s()
+        parallel_trials = _parallel_trials(experiment, output, len(ledger.jobs), backend.slots)
+        place = Place(backend.slots, parallel_trials, backend.refit_start_s)
+        sweep = Sweep(ledger, output, claims, place, start + execution.time_budget_s())
+        with following(sweep), Progress(sweep, backend.screen) as progress:
             if execution.time_budget:
-                place = Place(backend.slots, parallel_trials, backend.refit_start_s)
-                _say_what_it_buys(found, sweep, place, backend, progress, deadline)
-            sweep.begin(claims, parallel_trials, backend.slots, deadline, backend.refit_start_s)
-            sweep.output.write_note(experiment.hash(), dataclasses.asdict(experiment))
-            warm_start.keep(experiment, sweep.output, found.winners)
+                _say_what_it_buys(found, sweep, backend, progress)
+            if execution.fresh:
+                forget(ledger.jobs, output, claims)
+            output.write_note(experiment.hash(), experiment.described())
+            warm_start.keep(experiment, output, found.winners)
+            cues.keep(output, findings)
             backend.run(sweep, images)
 
 
-def _say_what_it_buys(
-    found: Prepared, sweep: Sweep, place: Place, backend: Backend, progress: Progress, deadline: float
-) -> None:
+def _say_what_it_buys(found: Prepared, sweep: Sweep, backend: Backend, progress: Progress) -> None:
     """Of a time budget; probes what no row tells of."""
-    experiment, execution = found.experiment, found.execution
-    expected = outlook(found, plan.left(sweep.jobs, sweep.job_rows, sweep.trial_rows()), place)
+    experiment, execution, ledger = found.experiment, found.execution, sweep.ledger
+    expected = outlook(found, plan.left(ledger.jobs, ledger.job_rows, ledger.trial_rows()), sweep.place)
     most_s = PROBES_SHARE * execution.time_budget_s()
     expected = complete(expected, experiment, backend, progress.say, most_s)
-    for line in in_words.budget(expected, experiment, execution.output, deadline - time.monotonic()):
+    for line in in_words.budget(expected, experiment, execution.output, sweep.deadline - time.monotonic()):
         progress.say(line)
 
 
-def _tensorboard(folder: str, sweep: Sweep):
+def _tensorboard(folder: str) -> Callable[[Sweep], contextlib.AbstractContextManager]:
     """tensorboardX takes its time to import, and few ask for it."""
     from orchestrator.sweep.tensorboard import TensorBoard
 
-    return TensorBoard(folder, sweep)
+    return TensorBoard(folder).following
 
 
-def _parallel_trials(experiment: Experiment, sweep: Sweep, slots: int) -> int:
+def _parallel_trials(experiment: Experiment, output: Output, jobs: int, slots: int) -> int:
     """As the experiment says; else as few as keep the slots busy, decided by its first run and kept with the output."""
     if experiment.parallel_trials:
         return experiment.parallel_trials
     name = f"parallel-trials-{dataclasses.replace(experiment, trials=1).hash()}"  # more trials go on as they began
-    kept = sweep.output.read_note(name)
+    kept = output.read_note(name)
     if kept is None:
-        jobs = len(sweep.jobs)
         kept = {"parallel_trials": plan.parallel_trials(experiment, jobs, slots), "jobs": jobs, "slots": slots}
-        sweep.output.write_note(name, kept)
+        output.write_note(name, kept)
     return kept["parallel_trials"]
 
 
-def _summary(sweep: Sweep, execution: Execution, wall_s: float, command: str) -> None:
+def _say_cues(ledger: Ledger, output: Output) -> None:
+    """Below the figures, of which they are a part: of jobs that were finished before, too."""
+    findings = cues.kept(output, [row.data_hash for row in ledger.job_rows.values()])
+    if findings:
+        print("", *(printable(str(finding)) for finding in findings), sep="\n")
+
+
+def _summary(ledger: Ledger, found: Prepared, wall_s: float, command: str) -> None:
     """The last lines of a run: what was done, where the rows are, and how to go on if it is not over."""
-    failed = sweep.failed_jobs()
-    mine = sweep.closed - sweep.closed_elsewhere - {row.job_id for row in failed}
-    done = f"{count(len(mine), 'job')} done in {duration(wall_s)}" if sweep.todo else "nothing to do"
+    failed = ledger.failed_jobs()
+    mine = ledger.closed - ledger.closed_elsewhere - {row.job_id for row in failed}
+    done = f"{count(len(mine), 'job')} done in {duration(wall_s)}" if ledger.todo else "nothing to do"
     parts = [
         done,
-        f"{len(sweep.closed_elsewhere)} by another sweep" if sweep.closed_elsewhere else "",
-        f"{sweep.skipped} finished before" if sweep.skipped else "",
+        f"{len(ledger.closed_elsewhere)} by another sweep" if ledger.closed_elsewhere else "",
+        f"{ledger.skipped} finished before" if ledger.skipped else "",
         f"{len(failed)} FAILED" if failed else "",
     ]
-    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {printable(execution.output)}")
+    print("\n" + ", ".join(part for part in parts if part) + f" · rows in {printable(found.execution.output)}")
     for row in failed:
-        print(printable(f"FAILED  {row.category} / {row.model} / seed {row.seed}: {row.error}"))
-    left = len(sweep.todo) - len(sweep.closed)
+        print(printable(f"FAILED  {title(row, found.experiment)}: {row.error}"))
+    left = len(ledger.todo) - len(ledger.closed)
     if left:
         print(f"{count(left, 'job is', 'jobs are')} not finished. {_go_on(command)}")
 

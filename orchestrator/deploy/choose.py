@@ -1,22 +1,11 @@
 """Which detector judges: one that is named by its folder, or the best of an output's rows."""
 
-from dataclasses import dataclass
-
 from orchestrator.errors import InputError, choice
-from orchestrator.results.output import Output, safe_name
+from orchestrator.results.output import Output, checkpoint_folder, safe_name
 from orchestrator.results.rows import COMPLETED, JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint
 from orchestrator.training.checkpoint import Checkpoint
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which of an output's detectors; None leaves it open."""
-
-    dataset: str | None = None
-    category: str | None = None
-    model: str | None = None
 
 
 def given(root: str) -> Checkpoint:
@@ -24,8 +13,11 @@ def given(root: str) -> Checkpoint:
     return checkpoint.load(Storage(root))
 
 
-def best(output: Output, wanted: Wanted) -> Checkpoint:
-    """Of an output's finished jobs, that of the highest validation AUROC; of equals, the first by its id.
+def best(
+    output: Output, dataset: str | None = None, category: str | None = None, model: str | None = None
+) -> Checkpoint:
+    """Of an output's finished jobs, or those of one dataset, category or model, that of the highest validation AUROC;
+    of equals, the first by its id.
 
     Its place follows from its id, whatever its row says. Raises InputError where the jobs are of several categories and
     none is named, and where its checkpoint is missing or wrong.
@@ -36,8 +28,8 @@ def best(output: Output, wanted: Wanted) -> Checkpoint:
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some; "
             "--checkpoint names a detector's folder."
         )
-    for column in ("dataset", "category", "model"):
-        jobs = _of(jobs, column, getattr(wanted, column))
+    for column, name in (("dataset", dataset), ("category", category), ("model", model)):
+        jobs = _of(jobs, column, name)
     categories = sorted({(job.dataset, job.category) for job in jobs})
     if len(categories) > 1:
         listed = ", ".join(f"{dataset} / {category}" for dataset, category in categories)
@@ -45,11 +37,11 @@ def best(output: Output, wanted: Wanted) -> Checkpoint:
         raise InputError(
             f"--output {output.root} holds detectors of several categories: {listed}. Name one: {missing}."
         )
-    winner = min(jobs, key=lambda job: (-job.val_auc, job.job_id))
-    if safe_name(winner.job_id) != winner.job_id:
-        raise InputError(f"--output {output.root}: a row's job_id is {winner.job_id!r}; a plain name is expected.")
-    found = checkpoint.load(output, "checkpoints", winner.job_id)
-    if found.config.job_id != winner.job_id:
+    chosen = min(jobs, key=lambda job: (-job.val_auc, job.job_id))
+    if safe_name(chosen.job_id) != chosen.job_id:
+        raise InputError(f"--output {output.root}: a row's job_id is {chosen.job_id!r}; a plain name is expected.")
+    found = checkpoint.load(output, *checkpoint_folder(chosen.job_id))
+    if found.config.job_id != chosen.job_id:
         raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
     return found
 

@@ -1,7 +1,7 @@
 """New pictures -> scores, verdicts and heat maps, by a detector that a sweep has left.
 
-checkpoint -> detector -> pictures, read by a pool of threads ahead of the scoring -> a table of all of them,
-as Parquet and CSV, and a heat map each. Pictures are decoded, fitted and scored in chunks just as at test time.
+pictures, read by a pool of threads ahead of the scoring -> a row each -> a table of all of them, as Parquet and CSV,
+and a heat map each. Pictures are decoded, fitted and scored in chunks just as at test time.
 
 What is written takes the place of an earlier run's at the end, as a whole: until then it lies in `.unfinished`. So all
 that lies in the folder is of one run.
@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import sys
 import time
 import warnings
 from collections import deque
@@ -27,7 +26,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL.Image import DecompressionBombWarning
 
-from datasets.loose_pictures import Dump, Found, find, readable
+from datasets.loose_pictures import Dump, LoosePicture, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
@@ -37,11 +36,9 @@ from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
 from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint, Config
-from orchestrator.words import printable
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"
-LISTED = 20  # up to so many pictures have a printed line each
 CHUNKS_AHEAD = 2  # of pictures that are read while others are scored
 MOST_READERS = 32
 Item, Value = TypeVar("Item"), TypeVar("Value")
@@ -75,51 +72,43 @@ class Fitted:
 
 @dataclass
 class Times:
-    """How many pictures were scored, and in how many seconds."""
+    """How many pictures were scored, in how many seconds, and in how many all was done that there was to do."""
 
     pictures: int = 0
     score_s: float = 0.0
+    wall_s: float = 0.0
 
 
-def run(found: Checkpoint, images: Sequence[str], to: Path, maps: str, export_to: str | None) -> int:
-    """Judges pictures, and writes the results into the folder `to`; prints what was done. `maps` says of which pictures
-    heat maps are drawn: "all", "defective" or "none". Returns 1 where a picture could not be judged, else 0."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    detector = found.detector(device)
-    dump = _dump(images, to)
-    exported = _export(found, dump.pictures) if export_to else None
-    print(*map(printable, _description(found)), "", sep="\n")
-    times, start = Times(), time.perf_counter()
-    with _results(to) as folder:
-        with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
-            rows = list(_predictions(detector, found.config, dump.pictures, folder, maps, times))
-        table = to_table(Prediction, rows)
-        pq.write_table(table, folder / PARQUET)
-        pyarrow.csv.write_csv(table, folder / CSV)
-    _print(rows, dump, to, maps, device, times, time.perf_counter() - start)
-    if exported:
-        same_size = [
-            picture
-            for picture, row in zip(dump.pictures, rows, strict=True)
-            if row.error is None and (row.height_px, row.width_px) == exported.size
-        ]
-        _write_program(exported, same_size, Path(export_to).expanduser())
-    return int(bool(dump.closed) or any(row.error for row in rows))
-
-
-def _dump(images: Sequence[str], to: Path) -> Dump:
+def pictures_of(images: Sequence[str], to: Path) -> Dump:
+    """What lies in files and folders, but for the folder `to` of results. Raises InputError where there is none."""
     try:
         return find(images, except_for=to)
     except DataError as error:
         raise InputError(str(error)) from None
 
 
+def judge(
+    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str
+) -> tuple[list[Prediction], Times]:
+    """A row for each picture, in order. Writes them, and heat maps of the pictures that `maps` says ("all", "defective"
+    or "none"), into the folder `to`."""
+    times, start = Times(), time.perf_counter()
+    with _results(to) as folder:
+        with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
+            rows = list(_predictions(detector, config, pictures, folder, maps, times))
+        table = to_table(Prediction, rows)
+        pq.write_table(table, folder / PARQUET)
+        pyarrow.csv.write_csv(table, folder / CSV)
+    times.wall_s = time.perf_counter() - start
+    return rows, times
+
+
 def _predictions(
-    detector: Detector, config: Config, pictures: list[Found], folder: Path, maps: str, times: Times
+    detector: Detector, config: Config, pictures: list[LoosePicture], folder: Path, maps: str, times: Times
 ) -> Iterator[Prediction]:
     """The row of each picture, in order. Writes heat maps into `folder`."""
 
-    def read(picture: Found) -> Fitted | UnreadableError:
+    def read(picture: LoosePicture) -> Fitted | UnreadableError:
         try:
             pixels = read_pixels(Path(picture.path))
         except UnreadableError as error:
@@ -158,7 +147,9 @@ def _score(detector: Detector, squares: list[np.ndarray]) -> tuple[np.ndarray, n
     return scoring.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
 
 
-def _row(config: Config, picture: Found, one: Fitted | UnreadableError, score: float | None, maps: str) -> Prediction:
+def _row(
+    config: Config, picture: LoosePicture, one: Fitted | UnreadableError, score: float | None, maps: str
+) -> Prediction:
     identity = {name: getattr(config, name) for name in ("threshold", "category", "dataset", "model", "job_id")}
     own = {"path": readable(picture.path), **identity}
     if not isinstance(one, Fitted):
@@ -232,7 +223,7 @@ def _remove(folder: Path) -> None:
 # -- the program of its own
 
 
-def _export(found: Checkpoint, pictures: list[Found]) -> export.Export:
+def export_program(found: Checkpoint, pictures: list[LoosePicture]) -> export.Export:
     """For pictures of the size of the first that can be read."""
     for picture in pictures:
         with contextlib.suppress(UnreadableError):
@@ -241,58 +232,25 @@ def _export(found: Checkpoint, pictures: list[Found]) -> export.Export:
     raise InputError("--export takes the size of the first picture that can be read, and none can.")
 
 
-def _write_program(exported: export.Export, pictures: list[Found], file: Path) -> None:
-    if not pictures:
+def write_program(
+    exported: export.Export, pictures: list[LoosePicture], rows: list[Prediction], file: Path
+) -> export.Difference:
+    """Writes the program once it agrees with its detector on the pictures of its size, whose rows are `rows`.
+
+    Raises RunError where it does not, where there is none to compare them on, and where it cannot be written.
+    """
+    own = [
+        picture
+        for picture, row in zip(pictures, rows, strict=True)
+        if row.error is None and (row.height_px, row.width_px) == exported.size
+    ]
+    if not own:
         raise RunError(f"--export {file}: no picture has a score to check the program with; it was not written.")
-    chunks = _chunks((read_pixels(Path(picture.path)) for picture in pictures), exported.pictures_at_a_time)
+    chunks = _chunks((read_pixels(Path(picture.path)) for picture in own), exported.pictures_at_a_time)
     difference = exported.difference(chunks)
     content = exported.file(difference)
     try:
         put_whole(file, content)
     except OSError as error:
         raise RunError(f"--export {file} cannot be written ({error.strerror}). Name a file that can.") from None
-    height, width = exported.size
-    print(
-        f"\nprogram in {printable(str(file))}: takes uint8 RGB (N, {height}, {width}, 3), on the CPU\n"
-        f"on {difference.pictures} of these pictures its scores differ from the detector's by at most "
-        f"{difference.absolute:.2g} ({difference.relative:.2g} of the score), and {difference.verdicts} verdicts"
-    )
-
-
-# -- what is printed
-
-
-def _description(found: Checkpoint) -> list[str]:
-    config = found.config
-    auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
-    return [
-        f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
-        f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
-        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split}",
-        f"from {found.place}",
-    ]
-
-
-def _print(
-    rows: list[Prediction], dump: Dump, to: Path, maps: str, device: torch.device, times: Times, wall_s: float
-) -> None:
-    for row in rows:
-        if row.error is not None:
-            print(printable(f"defectsweep: {row.path} cannot be judged: {row.error}"), file=sys.stderr)
-        elif len(rows) <= LISTED:
-            print(printable(f"{row.verdict:9}  {row.score:<10.4g}  {row.path}"))
-    for line in dump.closed:
-        print(printable(f"defectsweep: not looked into {readable(line)}"), file=sys.stderr)
-    flagged, failed = sum(row.verdict == DEFECTIVE for row in rows), sum(row.error is not None for row in rows)
-    parts = [
-        f"{len(rows)} pictures",
-        f"{flagged} defective",
-        f"{failed} CANNOT BE JUDGED" if failed else "",
-        f"{dump.others} other files ignored" if dump.others else "",
-    ]
-    print(("\n" if len(rows) <= LISTED else "") + ", ".join(filter(None, parts)))
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu x{torch.get_num_threads()}"
-    scoring = f"scoring alone {times.pictures / times.score_s:.1f} images/s" if times.score_s else "nothing scored"
-    print(f"{len(rows) / wall_s:.1f} images/s in all, {scoring}, on {name}")
-    drawn = "" if maps == "none" else f", {MAPS}/"
-    print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))
+    return difference

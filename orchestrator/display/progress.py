@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestrator.display import snapshot
 from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
 from orchestrator.display.terminal import Outlived, Screen, is_plain, stacked, table, wrapped
-from orchestrator.experiment.job import TrialTask
+from orchestrator.experiment.job import TrialTask, title
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
 from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.words import count, duration, printable
@@ -32,9 +32,9 @@ class Progress(Listener):
     """Shows a sweep while the context lasts: jobs, trials, epochs, best validation AUROC, busy slots, time left. A
     screen that goes away does not end the sweep."""
 
-    def __init__(self, sweep: Sweep, screen: TextIO, slots: int):
+    def __init__(self, sweep: Sweep, screen: TextIO):
         self.file = Outlived(screen)
-        self.sweep, self.slots = sweep, slots
+        self.sweep = sweep
         self.is_plain, self.console = is_plain(screen), Screen(self.file)
         self.is_stdout = screen is sys.stdout  # what libraries print goes above the display then, else past the screen
         self.over, self.voice = threading.Event(), threading.Lock()
@@ -42,7 +42,7 @@ class Progress(Listener):
 
     def __enter__(self) -> "Progress":
         self.began = self.said_at = time.monotonic()
-        self.seen = snapshot.take(self.sweep, self.slots)
+        self.seen = snapshot.take(self.sweep)
         self.said = (self.seen.jobs, self.seen.trials)
         self.sweep.listeners.append(self)
         self.say(self._beginning())
@@ -66,7 +66,7 @@ class Progress(Listener):
 
     def recorded(self, row: TrialRow) -> None:
         """Says what went wrong in a trial."""
-        trial = f"{row.category} / {row.model} / seed {row.seed}, trial {row.index}"
+        trial = f"{title(row, self.sweep.ledger.jobs[0].experiment)}, trial {row.index}"
         if row.error:
             self.say(f"failed  {trial}: {row.error}; the search goes on")
         elif row.note:
@@ -74,8 +74,8 @@ class Progress(Listener):
 
     def closed(self, row: JobRow) -> None:
         """Says what a job came to."""
-        name = f"{row.category} / {row.model} / seed {row.seed}"
-        who = " (by another sweep)" if row.job_id in self.sweep.closed_elsewhere else ""
+        name = title(row, self.sweep.ledger.jobs[0].experiment)
+        who = " (by another sweep)" if row.job_id in self.sweep.ledger.closed_elsewhere else ""
         if row.status == COMPLETED:
             self.say(
                 f"done    {name}: test AUROC {row.test_auc:.3f}, validation {row.val_auc:.3f}, "
@@ -87,11 +87,11 @@ class Progress(Listener):
     def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:
         """Takes note of an epoch, once in a while."""
         if time.monotonic() - self.seen.at >= LOOK_S:  # many trials may end many epochs in a second
-            self.seen = snapshot.take(self.sweep, self.slots)
+            self.seen = snapshot.take(self.sweep)
 
     def changed(self) -> None:
         """Takes note; on a plain screen says so, unless it has just spoken."""
-        seen = self.seen = snapshot.take(self.sweep, self.slots)
+        seen = self.seen = snapshot.take(self.sweep)
         if self.is_plain and (seen.jobs, seen.trials) != self.said and seen.at - self.said_at >= PLAIN_EVERY_S:
             self._say_line()
 
@@ -117,11 +117,12 @@ class Progress(Listener):
         self.say(" · ".join([*_counts(seen), *_best(seen), _left(seen, now)]))
 
     def _beginning(self) -> str:
-        text = f"{count(len(self.sweep.todo), 'job')} on {count(self.slots, 'slot')}"
-        if self.sweep.skipped:
-            text += f"; {count(self.sweep.skipped, 'job')} finished before"
-        if self.sweep.resumed_trials:
-            text += f"; {count(self.sweep.resumed_trials, 'trial')} finished before"
+        ledger = self.sweep.ledger
+        text = f"{count(len(ledger.todo), 'job')} on {count(self.sweep.place.slots, 'slot')}"
+        if ledger.skipped:
+            text += f"; {count(ledger.skipped, 'job')} finished before"
+        if ledger.resumed_trials:
+            text += f"; {count(ledger.resumed_trials, 'trial')} finished before"
         return text
 
     # -- the display

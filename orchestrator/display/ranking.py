@@ -19,7 +19,7 @@ DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns, on a narrow term
 PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
 
 
-def leaderboard(
+def print_leaderboard(
     output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None
 ) -> None:
     """Prints the ranking of `output`, or of the jobs `only`. Raises InputError where there are no rows."""
@@ -46,7 +46,7 @@ def leaderboard(
     _paragraph(found.leads, format)
 
 
-def paper(output: Output, format: str = "table") -> None:
+def print_paper(output: Output, format: str = "table") -> None:
     """Prints our figures beside the paper's. Raises InputError where nothing was finished that the paper reports on."""
     rows = published.reported_on(output.table("leaderboard").to_pandas())
     tables = published.tables(rows, output.table("scores").to_pandas())
@@ -70,7 +70,7 @@ def paper(output: Output, format: str = "table") -> None:
     _paragraph(published.notes(rows), format)
 
 
-def lines(view: pd.DataFrame, format: str) -> None:
+def print_rows(view: pd.DataFrame, format: str) -> None:
     """Prints any table of rows in the format asked for, in full."""
     if format == "table":
         shown = reading.for_reading(view)

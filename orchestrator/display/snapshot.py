@@ -9,11 +9,11 @@ from typing import NamedTuple
 from orchestrator.estimate import time_left
 from orchestrator.estimate.time_left import JobState, UnderWay
 from orchestrator.experiment import search
-from orchestrator.experiment.job import Job
+from orchestrator.experiment.job import Job, label
 from orchestrator.results.rows import TrialRow
 from orchestrator.sweep.sweep import Sweep
 
-Place = tuple[str, str]  # dataset and category
+Key = tuple[str, str]  # of a category: dataset and name
 
 
 class JobLine(NamedTuple):
@@ -55,27 +55,27 @@ class Snapshot:
         return None if self.left_s is None else max(0.0, self.left_s - (now - self.at))
 
 
-def take(sweep: Sweep, slots: int) -> Snapshot:
+def take(sweep: Sweep) -> Snapshot:
     """Of the sweep as it is; to be called where the sweep may be."""
-    now = time.monotonic()
-    rows = {job.id: [row for row in sweep.rows[job.id].values() if row.index < job.trials] for job in sweep.todo}
-    running = {job.id: list(sweep.running[job.id].values()) for job in sweep.todo}
-    refitting = {job_id for job_id in sweep.refitting if job_id not in sweep.closed}
-    under_way = [job for job in sweep.todo if running[job.id] or job.id in refitting]
+    now, slots, todo, closed = time.monotonic(), sweep.place.slots, sweep.ledger.todo, sweep.ledger.closed
+    rows = {job.id: sweep.ledger.searched_rows(job) for job in todo}
+    running = {job.id: list(sweep.running[job.id].values()) for job in todo}
+    refitting = {job_id for job_id in sweep.refitting if job_id not in closed}
+    under_way = [job for job in todo if running[job.id] or job.id in refitting]
     trials = [one for those in running.values() for one in those]
-    with_others = [job for job in sweep.todo if job.id in sweep.elsewhere and not running[job.id]]
-    names = _names(map(_place, sweep.todo))
+    with_others = [job for job in todo if job.id in sweep.elsewhere and not running[job.id]]
+    names = _names(map(_place, todo))
     return Snapshot(
         at=now,
-        jobs=(len(sweep.closed), len(sweep.todo)),
-        trials=(sum(map(len, rows.values())), sum(job.trials for job in sweep.todo)),
+        jobs=(len(closed), len(todo)),
+        trials=(sum(map(len, rows.values())), sum(job.trials for job in todo)),
         slots=(min(slots, len(trials) + len(refitting)), slots),
         epoch=_epochs(trials, max((job.epochs for job in under_way), default=0)),
         refits=len(refitting),
         lines=tuple(
             JobLine(
                 names[_place(job)],
-                job.model,
+                label(job.sized, job.experiment),
                 str(job.seed),
                 f"{len(rows[job.id])}/{job.trials}",
                 "refit" if job.id in refitting else _epochs(running[job.id], job.epochs) or "elsewhere",
@@ -83,7 +83,7 @@ def take(sweep: Sweep, slots: int) -> Snapshot:
             )
             for job in [*under_way, *with_others]
         ),
-        best=_leaders(sweep.todo, names, rows, running),
+        best=_leaders(todo, names, rows, running),
         elsewhere=tuple(sweep.elsewhere.values()),
         left_s=_left_s(sweep, rows, running, now),
     )
@@ -94,8 +94,8 @@ def _left_s(
 ) -> float | None:
     """Of this sweep's own work, and at most what its time budget leaves."""
     states = []
-    for job in sweep.todo:
-        is_open = job.id not in sweep.closed and job.id not in sweep.elsewhere
+    for job in sweep.ledger.todo:
+        is_open = job.id not in sweep.ledger.closed and job.id not in sweep.elsewhere
         to_start = 0 if sweep.is_out_of_time else job.trials - len(rows[job.id]) - len(running[job.id])
         states.append(
             JobState(
@@ -107,19 +107,19 @@ def _left_s(
                 refitting_s=now - sweep.refitting.get(job.id, now),
             )
         )
-    left_s = time_left.left_s(states, sweep.slots, sweep.parallel_trials, sweep.refit_start_s)
+    left_s = time_left.left_s(states, sweep.place)
     return None if left_s is None else min(left_s, max(0.0, sweep.deadline - now))
 
 
 def _leaders(
-    jobs: Sequence[Job], names: dict[Place, str], rows: dict[str, list[TrialRow]], running: dict[str, list[UnderWay]]
+    jobs: Sequence[Job], names: dict[Key, str], rows: dict[str, list[TrialRow]], running: dict[str, list[UnderWay]]
 ) -> tuple[BestLine, ...]:
     """In the order of the categories."""
-    found: dict[Place, tuple[float, str]] = {}
+    found: dict[Key, tuple[float, str]] = {}
     for job in jobs:
         value = _best(rows[job.id], running[job.id])
         if value is not None and value > found.get(_place(job), (-1.0, ""))[0]:
-            found[_place(job)] = value, job.model
+            found[_place(job)] = value, label(job.sized, job.experiment)
     return tuple(BestLine(names[place], _auc(value), model) for place, (value, model) in found.items())
 
 
@@ -127,11 +127,11 @@ def _best(rows: Sequence[TrialRow], running: Sequence[UnderWay]) -> float | None
     return search.best_so_far([one.val_auc for one in (*rows, *running)])
 
 
-def _place(job: Job) -> Place:
+def _place(job: Job) -> Key:
     return job.category.dataset, job.category.name
 
 
-def _names(places: Iterable[Place]) -> dict[Place, str]:
+def _names(places: Iterable[Key]) -> dict[Key, str]:
     """Of categories, with their datasets where two have a category of one name."""
     found = dict.fromkeys(places)
     times = Counter(name for _, name in found)

@@ -22,10 +22,11 @@ from orchestrator.display.ranking import DISPENSABLE
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import reading
+from orchestrator.ranking.leaderboard import at_size
 from orchestrator.ranking.reading import Reading
-from orchestrator.results.output import Output
+from orchestrator.results.output import CLAIMS, Output
 from orchestrator.results.row_files import MERGED, RowFile, each_once
-from orchestrator.sweep.claims import FOLDER, held_jobs
+from orchestrator.sweep.claims import held_jobs
 from orchestrator.words import duration
 
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
@@ -100,7 +101,8 @@ class Watch:
         files hold trials of jobs that had ended."""
         files = [file for file in trials if file.level != MERGED and (file.job_id in held or file.job_id not in ended)]
         rows = self._rows("trials", files).to_pandas()
-        begun = {job_id: _of_rows(own) for job_id, own in rows.groupby("job_id", sort=False)}
+        has_sizes = rows.size_px.nunique() > 1
+        begun = {job_id: _of_rows(own, has_sizes) for job_id, own in rows.groupby("job_id", sort=False)}
         unknown = {job_id: _of_claim(job_id) for job_id in sorted(held - begun.keys())}
         sizes = [f"{size} px" for size in sorted(set(rows.size_px))]
         about = ("validation AUROC", f"chosen on {', '.join(sorted(set(rows.selection_split.dropna())))}", *sizes)
@@ -108,14 +110,14 @@ class Watch:
 
     def _held(self) -> set[str]:
         """The jobs that a living sweep has claimed, where that can be asked: it takes a claim file of one's own."""
-        if not self.output.files(FOLDER):
+        if not self.output.files(*CLAIMS):
             return set()
         with contextlib.suppress(RunError):
             return held_jobs(self.output)
         return set()
 
 
-def leaderboard(output: Output, every_s: float, by: str = "job", sort: str | None = None) -> int:
+def follow(output: Output, every_s: float, by: str = "job", sort: str | None = None) -> int:
     """Shows the ranking of an output and what is under way, looking every `every_s` seconds, until Ctrl-C: that is its
     good end. Returns the exit status."""
     if not 0 < every_s < float("inf"):
@@ -177,13 +179,14 @@ def shown(view: View, root: str, now: datetime, width: int, height: float = floa
     return stacked(head, blocks, height)
 
 
-def _of_rows(trials: pd.DataFrame) -> JobUnderWay:
+def _of_rows(trials: pd.DataFrame, has_sizes: bool) -> JobUnderWay:
     """One job's trials."""
     first = trials.iloc[0]
+    model = at_size(first.model, first.size_px) if has_sizes else first.model
     times = [datetime.fromisoformat(text) for text in trials.finished_at.dropna()]
     best = trials.val_auc.max()
     val_auc = None if pd.isna(best) else float(best)
-    return JobUnderWay(first.category, first.model, str(first.seed), len(trials), val_auc, max(times, default=None))
+    return JobUnderWay(first.category, model, str(first.seed), len(trials), val_auc, max(times, default=None))
 
 
 def _of_claim(job_id: str) -> JobUnderWay:

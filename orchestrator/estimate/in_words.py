@@ -1,12 +1,13 @@
 """What is said of time and cost, by `defectsweep plan` and where a run has a time budget: a table of what is left, and
 sentences on what it takes and by what that is known. Pure text, which the callers print."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from orchestrator.estimate.outlook import PROBE_S, Outlook
 from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import Sized, label
 from orchestrator.experiment.plan import Left
 from orchestrator.words import count, duration
 
@@ -25,17 +26,18 @@ def sentences(outlook: Outlook, experiment: Experiment, output: str) -> list[str
         f"{_factors(lefts)} = {count(len(lefts), 'job')}, {len(lefts) - refits} finished; "
         f"left: {count(trials, 'trial')} and {count(refits, 'refit')}, of {count(experiment.epochs, 'epoch')} each",
         f"to train, at most: {count(steps, 'optimisation step')}, {count(images, 'image')} "
-        f"at {experiment.size_px} px in batches of at most {experiment.batch}",
+        f"at {_sizes(experiment.size_px)} in batches of at most {experiment.batch}",
         *_times(outlook),
-        *_sources(outlook, experiment, output),
+        *_sources(outlook, output),
         *_untold(outlook, experiment, output),
     ]
 
 
 def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float) -> list[str]:
     """What the `left_s` seconds that are left of a time budget will buy."""
-    lines = [f"{model}: {error}" for model, error in outlook.failed().items()]
-    unknown, left = outlook.unmeasured(), f"time budget: {_time(left_s)} left"
+    lines = [f"{label(sized, experiment)}: {error}" for sized, error in outlook.failed().items()]
+    unknown = [label(sized, experiment) for sized in outlook.unmeasured()]
+    left = f"time budget: {_time(left_s)} left"
     if not outlook.paces():
         return [*lines, f"{left}; what the whole takes is {NOT_MEASURED}"]
     whole_s = outlook.wall_s()
@@ -46,7 +48,7 @@ def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float)
     else:
         share = f"about {100 * outlook.share(left_s):.0f} % of the trials"
         lines.append(f"{left}; {whole}: {share} will be done before it is time for the refits")
-    return [*lines, *_sources(outlook, experiment, output), *_too_long(outlook, left_s)]
+    return [*lines, *_sources(outlook, output), *_too_long(outlook, left_s)]
 
 
 def _too_long(outlook: Outlook, left_s: float) -> list[str]:
@@ -75,9 +77,10 @@ def _times(outlook: Outlook) -> list[str]:
     return lines
 
 
-def _sources(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
+def _sources(outlook: Outlook, output: str) -> list[str]:
     return [
-        f"by {_source(source, output)} at {experiment.size_px} px on {source.device}, validation included"
+        f"by {_source(source, output)} at {_sizes(sized.size_px for sized in source.paces)} on {source.device}, "
+        "validation included"
         for source in outlook.known
         if source.paces
     ]
@@ -86,28 +89,29 @@ def _sources(outlook: Outlook, experiment: Experiment, output: str) -> list[str]
 def _source(source: Measured, output: str) -> str:
     if source.rows:
         return f"{count(source.rows, 'trial row')} of {output}"
-    return f"a probe of {count(len(source.paces), 'model')} ({_short(source.probe_s)}, with no other slot busy)"
+    models = {sized.model for sized in source.paces}
+    return f"a probe of {count(len(models), 'model')} ({_short(source.probe_s)}, with no other slot busy)"
 
 
 def _untold(outlook: Outlook, experiment: Experiment, output: str) -> list[str]:
     """Of each model whose pace is not known why, or how to measure it."""
     failed = outlook.failed()
-    lines = [f"{model}: {error}" for model, error in failed.items()]
-    unknown = [model for model in outlook.unmeasured() if model not in failed]
+    lines = [f"{label(sized, experiment)}: {error}" for sized, error in failed.items()]
+    unknown = [label(sized, experiment) for sized in outlook.unmeasured() if sized not in failed]
     add = f"add --probe (about {PROBE_S * len(unknown)} s)"
     if unknown and outlook.paces():
         lines.append(f"{NOT_MEASURED} there, so the whole takes longer: {', '.join(unknown)}; {add}")
     elif unknown:
         lines.append(
             f"time: {NOT_MEASURED}, since {output} holds no finished trial of these models "
-            f"at {experiment.size_px} px; {add}"
+            f"at {_sizes(experiment.size_px)}; {add}"
         )
     return lines
 
 
 def table(outlook: Outlook) -> tuple[list[str], Cells]:
-    """Column names and cells: one line a job, or one a model where there are many jobs. The memory of a GPU is told
-    where it is known."""
+    """Column names and cells: one line a job, or one a model and size where there are many jobs. The memory of a GPU
+    is told where it is known."""
     by_model = len(outlook.lefts) > MOST_JOB_LINES
     names, cells = (_models if by_model else _jobs)(outlook.lefts, outlook.paces())
     if all(line[-1] == "-" for line in cells):
@@ -115,19 +119,21 @@ def table(outlook: Outlook) -> tuple[list[str], Cells]:
     return names, cells
 
 
-def _jobs(lefts: Sequence[Left], paces: dict[str, Pace]) -> tuple[list[str], Cells]:
-    """The seed is a column where there are several, the dataset where categories of two have one name."""
+def _jobs(lefts: Sequence[Left], paces: dict[Sized, Pace]) -> tuple[list[str], Cells]:
+    """Size and seed are columns where there are several, the dataset where categories of two have one name."""
     shown = {
         "dataset": [left.job.category.dataset for left in lefts],
         "category": [left.job.category.name for left in lefts],
         "model": [left.job.model for left in lefts],
+        "px": [str(left.job.size_px) for left in lefts],
         "seed": [str(left.job.seed) for left in lefts],
     }
     if len(set(shown["category"])) == len(set(zip(shown["dataset"], shown["category"], strict=True))):
         del shown["dataset"]
-    if len(set(shown["seed"])) == 1:
-        del shown["seed"]
-    cells = [_work([left], paces.get(left.job.model)) for left in lefts]
+    for name in ("px", "seed"):
+        if len(set(shown[name])) == 1:
+            del shown[name]
+    cells = [_work([left], paces.get(left.job.sized)) for left in lefts]
     for left, line in zip(lefts, cells, strict=True):
         if not left.refits:
             line[0] = "finished"
@@ -135,19 +141,21 @@ def _jobs(lefts: Sequence[Left], paces: dict[str, Pace]) -> tuple[list[str], Cel
     return [*shown, *WORK], lines
 
 
-def _models(lefts: Sequence[Left], paces: dict[str, Pace]) -> tuple[list[str], Cells]:
-    order = list(dict.fromkeys(left.job.model for left in lefts))
-    groups = groupby(sorted(lefts, key=lambda left: order.index(left.job.model)), key=lambda left: left.job.model)
+def _models(lefts: Sequence[Left], paces: dict[Sized, Pace]) -> tuple[list[str], Cells]:
+    order = list(dict.fromkeys(left.job.sized for left in lefts))
+    groups = groupby(sorted(lefts, key=lambda left: order.index(left.job.sized)), key=lambda left: left.job.sized)
+    has_sizes = len({sized.size_px for sized in order}) > 1
     lines = []
-    for model, group in groups:
+    for sized, group in groups:
         own = list(group)
         categories = {(left.job.category.dataset, left.job.category.name) for left in own}
-        lines.append([model, str(len(categories)), str(len(own)), *_work(own, paces.get(model))])
-    return ["model", "categories", "jobs", *WORK], lines
+        name = [sized.model, str(sized.size_px)] if has_sizes else [sized.model]
+        lines.append([*name, str(len(categories)), str(len(own)), *_work(own, paces.get(sized))])
+    return ["model", *["px"] * has_sizes, "categories", "jobs", *WORK], lines
 
 
 WORK = ["trials", "steps each", "a step", "at most", "memory"]
-NUMBERS = {"categories", "jobs", "seed", *WORK}
+NUMBERS = {"px", "categories", "jobs", "seed", *WORK}
 
 
 def _work(lefts: Sequence[Left], pace: Pace | None) -> list[str]:
@@ -164,17 +172,22 @@ def _work(lefts: Sequence[Left], pace: Pace | None) -> list[str]:
 
 def _factors(lefts: Sequence[Left]) -> str:
     """The jobs as a product."""
-    models, categories, seeds = (len(set(each)) for each in zip(*map(_whose, lefts), strict=True))
+    models, categories, sizes, seeds = (len(set(each)) for each in zip(*map(_whose, lefts), strict=True))
     named = count(categories, "category", "categories")
-    return f"{count(models, 'model')} x {named} x {count(seeds, 'seed')}"
+    sized = f" x {count(sizes, 'size')}" if sizes > 1 else ""
+    return f"{count(models, 'model')} x {named}{sized} x {count(seeds, 'seed')}"
 
 
-def _whose(left: Left) -> tuple[str, tuple[str, str], int]:
-    return left.job.model, (left.job.category.dataset, left.job.category.name), left.job.seed
+def _whose(left: Left) -> tuple[str, tuple[str, str], int, int]:
+    return left.job.model, (left.job.category.dataset, left.job.category.name), left.job.size_px, left.job.seed
+
+
+def _sizes(sizes_px: Iterable[int]) -> str:
+    return ", ".join(f"{size_px} px" for size_px in dict.fromkeys(sizes_px))
 
 
 def _name(left: Left) -> str:
-    return f"{left.job.category.name} / {left.job.model}"
+    return f"{left.job.category.name} / {label(left.job.sized, left.job.experiment)}"
 
 
 def _where(outlook: Outlook) -> str:

@@ -1,4 +1,4 @@
-"""How fast each model goes on one slot, by trial rows or by probes. Pure: no files, no clock.
+"""How fast each model goes at each size on one slot, by trial rows or by probes. Pure: no files, no clock.
 
 All of it is an upper bound: pruned trials stop earlier, and a refit trains up to its best epoch only.
 """
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from orchestrator.experiment.job import Job
+from orchestrator.experiment.job import Job, Sized
 from orchestrator.experiment.plan import Left
 from orchestrator.results.rows import TrialRow
 
@@ -29,7 +29,7 @@ def scored_images(job: Job) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast one model goes on one slot."""
+    """How fast one model goes on one slot, at one size."""
 
     image_s: float  # training, a passed image
     score_s: float  # scoring, an image; by rows, with all else that is no training
@@ -67,35 +67,35 @@ class Probed:
 class Measured:
     """The paces that one source tells, all on one device, and what each trial holds of that device."""
 
-    paces: dict[str, Pace]  # by model
+    paces: dict[Sized, Pace]
     device: str
     held: float  # GPUs, or CPU cores where there was none
     unit: str
     rows: int = 0  # of trials that it stems from; 0: from probes
     probe_s: float = 0.0
-    failed: dict[str, str] = field(default_factory=dict)  # model -> why it could not be probed
+    failed: dict[Sized, str] = field(default_factory=dict)  # why it could not be probed
 
 
-def by_rows(rows: Iterable[TrialRow], models: Collection[str], size_px: int, batch: int) -> list[Measured]:
-    """The pace of every model of `models` that rows of this size were made of, medians over its rows: of several
-    devices, on the one with the most rows; of rows of this batch, where a model has any. Empty without such a row."""
-    useful = [
-        row
-        for row in rows
-        if row.model in models and row.size_px == size_px and row.images_per_s and row.train_s and row.val_images
-    ]
+def by_rows(rows: Iterable[TrialRow], asked: Collection[Sized], batch: int) -> list[Measured]:
+    """The pace of each model and size `asked` for that rows were made of, medians over its rows: of several devices, on
+    the one with the most rows; of rows of this batch, where it has any. Empty without such a row."""
+    useful = [row for row in rows if _sized(row) in asked and row.images_per_s and row.train_s and row.val_images]
     if not useful:
         return []
     device = Counter(row.device for row in useful).most_common(1)[0][0]
     useful = [row for row in useful if row.device == device]
     used, paces = [], {}
-    for model in {row.model: None for row in useful}:
-        own = [row for row in useful if row.model == model]
+    for sized in dict.fromkeys(map(_sized, useful)):
+        own = [row for row in useful if _sized(row) == sized]
         own = [row for row in own if row.batch == batch] or own
-        paces[model] = _pace(own)
+        paces[sized] = _pace(own)
         used += own
     held, unit = _held(device, median(row.gpu_s / row.wall_s for row in used))
     return [Measured(paces, device, held, unit, rows=len(used))]
+
+
+def _sized(row: TrialRow) -> Sized:
+    return Sized(row.model, row.size_px)
 
 
 def _pace(rows: Sequence[TrialRow]) -> Pace:
@@ -107,10 +107,10 @@ def _pace(rows: Sequence[TrialRow]) -> Pace:
     )
 
 
-def by_probes(probes: Mapping[str, Probed]) -> Measured:
+def by_probes(probes: Mapping[Sized, Probed]) -> Measured:
     """What probes of several models, all on equal slots, tell."""
-    paces = {model: probe.pace for model, probe in probes.items() if probe.pace}
-    failed = {model: probe.error for model, probe in probes.items() if not probe.pace}
+    paces = {sized: probe.pace for sized, probe in probes.items() if probe.pace}
+    failed = {sized: probe.error for sized, probe in probes.items() if not probe.pace}
     one = next((probe for probe in probes.values() if probe.pace), None)
     held, unit = _held(one.device, one.gpus) if one else (0.0, "GPU")
     probe_s = sum(probe.wall_s for probe in probes.values())

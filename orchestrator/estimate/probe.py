@@ -15,6 +15,7 @@ from model.contract import Detector
 from orchestrator.errors import describe
 from orchestrator.estimate.pace import Pace, Probed
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import Sized
 from orchestrator.training import detectors, scoring
 from orchestrator.training.trial import is_out_of_memory
 
@@ -24,11 +25,11 @@ PHASES = (1 / 6, 1 / 2, 5 / 6)  # of the training, where steps of a model of pha
 SEARCH_STEPS = 5  # of a search at scoring
 
 
-def probe(experiment: Experiment, model: str, device: torch.device, gpus: float) -> Probed:
+def probe(experiment: Experiment, sized: Sized, device: torch.device, gpus: float) -> Probed:
     """Measures one model. What goes wrong, such as a lack of memory, is in the result, not raised."""
     start, pace, error = time.perf_counter(), None, None
     try:
-        pace = _pace(experiment, model, device)
+        pace = _pace(experiment, sized, device)
     except Exception as exception:
         error = describe(exception)
         if is_out_of_memory(exception):  # torch says how much in its second sentence, and goes on for several more
@@ -40,8 +41,8 @@ def probe(experiment: Experiment, model: str, device: torch.device, gpus: float)
     return Probed(pace, error, name, gpus, time.perf_counter() - start)
 
 
-def _pace(experiment: Experiment, model: str, device: torch.device) -> Pace:
-    size_px, batch, is_cuda = experiment.size_px, experiment.batch, device.type == "cuda"
+def _pace(experiment: Experiment, sized: Sized, device: torch.device) -> Pace:
+    (model, size_px), batch, is_cuda = sized, experiment.batch, device.type == "cuda"
     if is_cuda:
         torch.cuda.reset_peak_memory_stats(device)
 

@@ -1,18 +1,19 @@
 """How long the rest of a sweep takes, learnt from its finished trials and from the epochs of those under way. Pure.
 
-A model's trial takes what its finished trials took on average: presets, which run to the end, as presets did, and the
-others as those, stopped early or not, with one preset against the chance of the first few. A category of more images
-takes more in proportion. The slots share that work; no job ends sooner than its own trials and refit, one after the
-other or `parallel_trials` at a time, allow.
+A model's trial takes what its finished trials of the same size took on average: presets, which run to the end, as
+presets did, and the others as those, stopped early or not, with one preset against the chance of the first few. A
+category of more images takes more in proportion. The slots share that work; no job ends sooner than its own trials and
+refit, one after the other or `parallel_trials` at a time, allow.
 """
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.estimate.schedule import Place, at_least_s, at_most_s
 from orchestrator.experiment import search
-from orchestrator.experiment.job import Job
+from orchestrator.experiment.job import Job, Sized
 from orchestrator.results.rows import TrialRow
 
 
@@ -46,34 +47,41 @@ class JobState:
     refitting_s: float = 0.0  # since its refit began
 
 
-def left_s(
-    states: Sequence[JobState], slots: int, parallel_trials: int = 1, refit_start_s: float = 0.0
-) -> float | None:
-    """Seconds until all is done; None before the first trial or epoch has ended. `refit_start_s` is what a refit takes
-    before it trains."""
+def left_s(states: Sequence[JobState], place: Place) -> float | None:
+    """Seconds until all is done; None before the first trial or epoch has ended."""
     paces = _trial_times(states)
     if paces is None:
         return None
     work, longest = 0.0, 0.0
     for state in states:
-        pace, images = paces[state.job.model], state.job.trial_cost()
-        trial_s, preset_s = pace.searched_s * images, pace.preset_s * images
+        pace, pixels = paces[state.job.sized], state.job.trial_pixels()
+        trial_s, preset_s = pace.searched_s * pixels, pace.preset_s * pixels
         presets = min(state.unstarted, max(0, len(state.job.presets) - (state.job.trials - state.unstarted)))
         unstarted_s = presets * preset_s + (state.unstarted - presets) * trial_s
         running = [_running_s(one, state.job, trial_s, pace.epochs) for one in state.running]
-        refit_s = _refit_s(state, trial_s, refit_start_s)
+        refit_s = _refit_s(state, trial_s, place)
         work += sum(running) + unstarted_s + refit_s
         one_trial_s = max([*running, trial_s if state.unstarted else 0.0])
-        at_once = min(parallel_trials, slots)
-        last_s = (1 - 1 / at_once) * pace.spread_s * images if len(running) + state.unstarted > at_once else 0.0
+        at_once = min(place.parallel_trials, place.slots)
+        last_s = (1 - 1 / at_once) * pace.spread_s * pixels if len(running) + state.unstarted > at_once else 0.0
         search_s = max(one_trial_s, (sum(running) + unstarted_s) / at_once + last_s)
         longest = max(longest, search_s + refit_s)
-    return max(work / slots, longest)
+    return at_least_s(work, longest, place.slots)
+
+
+def refits_s(winners: Iterable[TrialRow], place: Place) -> float:
+    """At most how long the refits of these winners take."""
+    return at_most_s([winner_refit_s(winner, place) for winner in winners], place.slots)
+
+
+def winner_refit_s(winner: TrialRow, place: Place) -> float:
+    """A refit trains its winner again up to its best epoch, once it has started."""
+    return place.refit_start_s + (winner.wall_s or 0.0) * winner.best_epoch / winner.epochs
 
 
 @dataclass(frozen=True)
 class TrialTimes:
-    """What a model's trials take: seconds for each of the images that a full one passes through it."""
+    """What a model's trials take: seconds for each of the pixels that a full one passes through it."""
 
     searched_s: float  # of trials that may be stopped early
     preset_s: float
@@ -81,34 +89,34 @@ class TrialTimes:
     epochs: Sequence[int]  # of those that have ended
 
 
-def _trial_times(states: Sequence[JobState]) -> dict[str, TrialTimes] | None:
-    """By model: from its finished trials, or else from those under way, or else the mean over all models."""
-    searched, presets, begun = defaultdict(list), defaultdict(list), defaultdict(list)  # model -> [(seconds, images)]
+def _trial_times(states: Sequence[JobState]) -> dict[Sized, TrialTimes] | None:
+    """Of each model at each size: from its finished trials, or else from those under way, or else the mean over all."""
+    searched, presets, begun = defaultdict(list), defaultdict(list), defaultdict(list)  # [(seconds, pixels)]
     epochs = defaultdict(list)
     for state in states:
-        model, images = state.job.model, state.job.trial_cost()
-        searched[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and not row.preset]
-        presets[model] += [(row.wall_s, images) for row in state.rows if row.wall_s and row.preset]
-        begun[model] += [(one.epoch_s * state.job.epochs, images) for one in state.running if one.epoch_s]
-        epochs[model] += [row.epochs for row in state.rows]
-    known = {model: [*searched[model], *presets[model][:1]] or begun[model] for model in searched}
+        sized, pixels = state.job.sized, state.job.trial_pixels()
+        searched[sized] += [(row.wall_s, pixels) for row in state.rows if row.wall_s and not row.preset]
+        presets[sized] += [(row.wall_s, pixels) for row in state.rows if row.wall_s and row.preset]
+        begun[sized] += [(one.epoch_s * state.job.epochs, pixels) for one in state.running if one.epoch_s]
+        epochs[sized] += [row.epochs for row in state.rows]
+    known = {sized: [*searched[sized], *presets[sized][:1]] or begun[sized] for sized in searched}
     everything = [trial for trials in known.values() for trial in trials]
     if not everything:
         return None
     return {
-        model: TrialTimes(
+        sized: TrialTimes(
             _mean(trials or everything),
-            _mean(presets[model] or trials or everything),
-            statistics.pstdev(seconds / images for seconds, images in trials or everything),
-            epochs[model],
+            _mean(presets[sized] or trials or everything),
+            statistics.pstdev(seconds / pixels for seconds, pixels in trials or everything),
+            epochs[sized],
         )
-        for model, trials in known.items()
+        for sized, trials in known.items()
     }
 
 
 def _mean(trials: Sequence[tuple[float, float]]) -> float:
-    seconds, images = map(sum, zip(*trials, strict=True))
-    return seconds / images
+    seconds, pixels = map(sum, zip(*trials, strict=True))
+    return seconds / pixels
 
 
 def _running_s(one: UnderWay, job: Job, trial_s: float, ended: Sequence[int]) -> float:
@@ -119,11 +127,10 @@ def _running_s(one: UnderWay, job: Job, trial_s: float, ended: Sequence[int]) ->
     return sum(longer) / len(longer) * (one.epoch_s or trial_s / job.epochs)
 
 
-def _refit_s(state: JobState, trial_s: float, refit_start_s: float) -> float:
-    """A refit trains its winner again up to its best epoch."""
+def _refit_s(state: JobState, trial_s: float, place: Place) -> float:
+    """Of a refit whose winner is not known, a whole trial is expected."""
     if not state.refits:
         return 0.0
     winner = search.best(state.rows)
-    if winner is not None and winner.wall_s:
-        trial_s = winner.wall_s * winner.best_epoch / winner.epochs
-    return max(0.0, refit_start_s + trial_s - state.refitting_s)
+    whole_s = place.refit_start_s + trial_s if winner is None else winner_refit_s(winner, place)
+    return max(0.0, whole_s - state.refitting_s)

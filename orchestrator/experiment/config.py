@@ -35,14 +35,14 @@ class Experiment:
     dataset: tuple[str, ...] = option(("synthetic",), "dataset to sweep", "NAME", tuple(DATASETS))
     category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
     model: tuple[str, ...] = option(
-        ("sa_skip_ganomaly", "skip_ganomaly", "mean_image"),
+        ("patch_forged", "patch_gaussian", "sa_skip_ganomaly", "mean_image"),
         f"detector to tune, or {ALL}",
         "NAME",
         (*MODELS, ALL),
     )
     protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
-    size_px: int = option(64, "side of the square that images are fitted into", "N")
+    size_px: tuple[int, ...] = option((64,), "side of the square that images are fitted into", "N")
     fit: str = option("letterbox", "how an image that is not square is fitted", "NAME", FITS)
     trials: int = option(8, "trials of each job", "N")
     epochs: int = option(20, "epochs of each trial", "N")
@@ -65,18 +65,27 @@ class Experiment:
     )
 
     def __post_init__(self):
-        for name in ("size_px", "trials", "epochs", "batch"):
+        for name in ("trials", "epochs", "batch"):
             _at_least(name, getattr(self, name), 1)
+        for size_px in self.size_px:
+            _at_least("size_px", size_px, 1)
         for name in ("steps_per_epoch", "parallel_trials"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
-        for name in ("dataset", "model", "seed"):
+        for name in ("dataset", "model", "seed", "size_px"):
             if not getattr(self, name):
                 raise InputError(f"{flag(name)} is empty; name at least one.")
 
+    def described(self) -> dict[str, Any]:
+        """Its options by name; a single size is a number."""
+        described = dataclasses.asdict(self)
+        if len(self.size_px) == 1:
+            (described["size_px"],) = self.size_px
+        return described
+
     def hash(self) -> str:
         """Its name in rows and notes. Of an option of OPTIONAL that is not set there is no word in it."""
-        described = dataclasses.asdict(self)
+        described = self.described()
         for name in OPTIONAL:
             if described[name] is None:
                 del described[name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
@@ -10,6 +10,7 @@ from model.catalog import TRAINING_FREE
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
+from orchestrator.results.rows import Provenance
 from search_spaces.catalog import PRESETS, SPACES
 
 Params = dict[str, float | int | str]
@@ -28,9 +29,23 @@ class Category:
     fingerprint: str  # over the paths, labels and sizes of its files: no image is read for it
 
 
+class Decoding(NamedTuple):
+    """A category at one size: its images are decoded once, for all jobs on them."""
+
+    category: Category
+    size_px: int
+
+
+class Sized(NamedTuple):
+    """A model at one size, which has a pace."""
+
+    model: str
+    size_px: int
+
+
 @dataclass(frozen=True)
 class Job:
-    """One tuning study: model x dataset x category x seed. Its id and its seed are hashes of its description.
+    """One tuning study: model x dataset x category x size x seed. Its id and its seed are hashes of its description.
 
     The number of trials is no part of that description: asked for more, a study goes on where it stood.
     """
@@ -38,6 +53,7 @@ class Job:
     experiment: Experiment
     category: Category
     model: str
+    size_px: int
     seed: int
     trials: int  # fewer than the experiment asks for, where there is nothing to search
     fixed: tuple[tuple[str, Any], ...]
@@ -51,6 +67,16 @@ class Job:
         """Its name in rows and files: readable at the front, and unique by its hash."""
         name = safe_name(f"{self.category.name}-{self.model}")
         return f"{name}-s{self.seed}-{self.config_hash[:10]}"
+
+    @property
+    def decoding(self) -> Decoding:
+        """The images that it works on."""
+        return Decoding(self.category, self.size_px)
+
+    @property
+    def sized(self) -> Sized:
+        """The model that it tunes, at its size."""
+        return Sized(self.model, self.size_px)
 
     @property
     def space(self) -> dict[str, BaseDistribution]:
@@ -86,9 +112,13 @@ class Job:
 
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
-        if self.experiment.steps_per_epoch is None:
+        if self.experiment.steps_per_epoch is None or self.model in TRAINING_FREE:
             return self.epochs * self.category.train_images
         return self.trial_steps() * min(self.experiment.batch, self.category.train_images)
+
+    def trial_pixels(self) -> float:
+        """The same in pixels, so that jobs of several sizes may be compared."""
+        return self.trial_cost() * self.size_px**2
 
 
 @dataclass(frozen=True)
@@ -103,21 +133,32 @@ class TrialTask:
     seed: int
 
 
+def label(sized: Sized, experiment: Experiment) -> str:
+    """For people: the size is said where the experiment has several."""
+    return sized.model if len(experiment.size_px) == 1 else f"{sized.model} at {sized.size_px} px"
+
+
+def title(row: Provenance, experiment: Experiment) -> str:
+    """Of the job that left a row, for people."""
+    return f"{row.category} / {label(Sized(row.model, row.size_px), experiment)} / seed {row.seed}"
+
+
 def jobs(experiment: Experiment, categories: Sequence[Category], workers: int) -> list[Job]:
-    """Every model x category x seed of an experiment, in a stable order."""
+    """Every model x category x size x seed of an experiment, in a stable order."""
     return [
-        _job(experiment, category, model, seed, workers)
+        _job(experiment, category, model, size_px, seed, workers)
         for seed in experiment.seed
+        for size_px in experiment.size_px
         for category in categories
         for model in experiment.model
     ]
 
 
-def _job(experiment: Experiment, category: Category, model: str, seed: int, workers: int) -> Job:
+def _job(experiment: Experiment, category: Category, model: str, size_px: int, seed: int, workers: int) -> Job:
     fixed = tuple(sorted(experiment.fixed(model).items()))
     free = _without(SPACES[model], fixed)
     presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
-    settings = _settings(experiment, workers)
+    settings = _settings(experiment, size_px, workers)
     description = {
         "dataset": category.dataset,
         "category": category.name,
@@ -133,6 +174,7 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
         experiment=experiment,
         category=category,
         model=model,
+        size_px=size_px,
         seed=seed,
         trials=experiment.trials if free else min(experiment.trials, presets),
         fixed=fixed,
@@ -142,12 +184,13 @@ def _job(experiment: Experiment, category: Category, model: str, seed: int, work
     )
 
 
-def _settings(experiment: Experiment, workers: int) -> dict[str, Any]:
-    """What all jobs of a run share of that which decides their results."""
-    names = ["parallel_trials", "protocol", "size_px", "fit", "epochs", "batch", "sampler", "scheduler"]
+def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, Any]:
+    """What all jobs of one size of a run share of that which decides their results."""
+    names = ["parallel_trials", "protocol", "fit", "epochs", "batch", "sampler", "scheduler"]
     if experiment.steps_per_epoch is not None:
         names.append("steps_per_epoch")
-    return {"format": FORMAT, "workers": workers, **{name: getattr(experiment, name) for name in names}}
+    chosen = {name: getattr(experiment, name) for name in names}
+    return {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
 
 
 def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def next_trial(
         done, busy = rows.get(job.id, {}), running.get(job.id, set())
         index = next((i for i in range(job.trials) if i not in done and i not in busy), None)
         if index is not None and search.visible(done, index, parallel_trials) is not None:
-            remaining = (job.trials - len(done) - len(busy)) * job.trial_cost()
+            remaining = (job.trials - len(done) - len(busy)) * job.trial_pixels()
             ready.append((job.model not in TRAINING_FREE, -remaining, order, job, index))
     if not ready:
         return None

@@ -10,7 +10,7 @@ from datasets.sample import DataError
 from datasets.split import split
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import Category, Job
+from orchestrator.experiment.job import Category, Decoding, Job
 from orchestrator.hashes import digest
 from orchestrator.results.output import partition
 
@@ -36,23 +36,24 @@ def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
     return chosen
 
 
-def decode(categories: Sequence[Category], experiment: Experiment, execution: Execution) -> dict[Category, Images]:
-    """Decodes each category once and proves that it can be split. Raises InputError that names the file or the part
-    that is short."""
+def decode(decodings: Sequence[Decoding], experiment: Experiment, execution: Execution) -> dict[Decoding, Images]:
+    """Decodes each category once a size and proves that it can be split. Raises InputError that names the file or the
+    part that is short."""
     decoded = {}
-    for category in categories:
+    for decoding in decodings:
+        category, size_px = decoding
         images = _guard(
             load,
             category.dataset,
             category.root or None,
             category.name,
-            experiment.size_px,
+            size_px,
             fit=experiment.fit,
             skip_unreadable=execution.skip_unreadable,
         )
         for seed in experiment.seed:
             _guard(split, images, experiment.protocol, seed)
-        decoded[category] = images
+        decoded[decoding] = images
     return decoded
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from model.catalog import MODELS
-from orchestrator.errors import InputError, choice, nearest
+from orchestrator.errors import InputError, choice, did_you_mean
 from orchestrator.experiment.config import ALL, Execution, Experiment, assignment, flag, options
 from orchestrator.words import one_line
 
@@ -92,8 +92,7 @@ def _check_set(experiment: Experiment) -> None:
             known = [f.name for f in dataclasses.fields(MODELS[owner].HParams)]
             choice(f"--set {text}: hyper-parameter of {owner}", name, known)
         elif name not in names:
-            near = nearest(name, names)
-            hint = f" Did you mean {near!r}?" if near else ""
+            hint = did_you_mean(name, names)
             raise InputError(f"--set {text}: no model of this run has a hyper-parameter {name!r}.{hint}")
     for model in experiment.model:
         experiment.fixed(model)

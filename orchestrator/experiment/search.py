@@ -7,7 +7,6 @@ restart: no sampler is kept alive or saved.
 
 import json
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState, create_trial
 
+from orchestrator.experiment.studies import new_study
 from orchestrator.hashes import seed_of
 from orchestrator.results.rows import COMPLETED, FAILED, TrialRow
 
@@ -23,9 +23,6 @@ GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TP
 STARTUP_TRIALS = 6  # rows that a sampler wants before it models anything
 CHANCE = 0.5  # validation AUROC of a detector that knows nothing
 ETA = 3  # successive halving: the top 1/ETA goes on
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 def visible(rows: Mapping[int, TrialRow], index: int, parallel_trials: int) -> list[TrialRow] | None:
@@ -46,7 +43,7 @@ def suggest(
     if index < len(presets):
         name = list(presets)[index]
         return name, {key: presets[name][key] for key in space}
-    study = optuna.create_study(direction="maximize", sampler=_sampler(sampler, index, seed_of(seed, index)))
+    study = _study(sampler, index, seed_of(seed, index))
     reached = [row.val_auc for row in rows if row.status != FAILED and row.val_auc is not None]
     study.add_trials([_as_optuna(space, row, worst=min([CHANCE, *reached])) for row in rows])
     return None, study.ask(dict(space)).params
@@ -88,12 +85,13 @@ def best(rows: Sequence[TrialRow]) -> TrialRow | None:
     return min(done, key=lambda row: (-row.val_auc, row.index)) if done else None
 
 
-def _sampler(name: str, index: int, seed: int) -> optuna.samplers.BaseSampler:
-    if name == "gp" and index < GP_TRIALS:
-        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True)
+def _study(sampler: str, index: int, seed: int) -> optuna.Study:
+    if sampler == "gp" and index < GP_TRIALS:
+        gp = optuna.samplers.GPSampler
+        return new_study(gp, seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
+    if sampler == "random":
+        return new_study(optuna.samplers.RandomSampler, seed=seed)
+    return new_study(optuna.samplers.TPESampler, seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True)
 
 
 def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow, worst: float) -> optuna.trial.FrozenTrial:

@@ -97,7 +97,7 @@ def starting_points(job: Job, found: Sequence[Winner]) -> list[tuple[str, dict[s
 
     def rank(winner: Winner) -> tuple:
         is_own = _category(winner) == _category_of(job)
-        ratio = abs(math.log2(winner.size_px / job.experiment.size_px)) if is_own else 0.0
+        ratio = abs(math.log2(winner.size_px / job.size_px)) if is_own else 0.0
         atypical = sum(_distance(job, winner, other) for other in eligible)
         return (not is_own, ratio, round(atypical, 9), winner.job_id)
 

@@ -21,7 +21,7 @@ LEAD = {
 
 
 def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One line for each (dataset, category, model, settings): means over seeds, ranked within its category.
+    """One line for each (dataset, category, model, size, settings): means over seeds, ranked within its category.
 
     With the table of `scores`, the mean of several seeds has its 95 % interval, and each first line its lead over the
     second. Without it, only a single seed has an interval: its row's own.
@@ -30,7 +30,8 @@ def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame
 
 
 def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One line for each model: the mean over the categories that it has finished, with interval and lead as in `jobs`.
+    """One line for each model and size: the mean over the categories that it has finished, with interval and lead as
+    in `jobs`.
 
     The interval takes the categories as given: seeds and images are resampled within each.
     """
@@ -91,12 +92,12 @@ def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, per: list[str]) -> pd.DataFrame:
-    """Adds `rank` by test AUROC among lines of one protocol and size (and of what `per` names): equal figures share
-    one, failures have none. Then the intervals and leads."""
-    within = [*per, "protocol", "size_px"]
+    """Adds `rank` by test AUROC among lines of one protocol (and of what `per` names): equal figures share one,
+    failures have none. Then the intervals and leads."""
+    within = [*per, "protocol"]
     order = {name: place for place, name in enumerate(PROTOCOLS)}
     lines["rank"] = lines.groupby(within).test_auc.rank(ascending=False, method="min").astype("Int64")
-    keys = [*within, "rank", "model"]
+    keys = [*within, "rank", "model", "size_px"]
     lines = lines.sort_values(keys, key=lambda c: c.map(order) if c.name == "protocol" else c, na_position="last")
     lines = lines[["rank", *[name for name in lines.columns if name != "rank"]]].reset_index(drop=True)
     return _compared(lines, rows, {} if scores is None else comparison.judged(scores), within)
@@ -115,10 +116,8 @@ def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged
         first, second = ranking.index[0], ranking.index[min(1, len(ranking) - 1)]
         found = comparison.lead(runs[first], runs[second], judged) if first != second else None
         if found is not None:
-            model, settings = lines.loc[second, ["model", "settings"]]
-            over = model if model != lines.model[first] else f"{model} ({settings})"
             leads[first] = {
-                "lead_over": over,
+                "lead_over": _distinct_name(lines, second, first),
                 "lead": found.difference,
                 "lead_low": found.low,
                 "lead_high": found.high,
@@ -126,6 +125,20 @@ def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged
                 "lead_categories": found.categories,
             }
     return lines.join(pd.DataFrame(leads, index=lines.index, columns=list(LEAD)).astype(LEAD))
+
+
+def _distinct_name(lines: pd.DataFrame, one: int, other: int) -> str:
+    """The model of a line, with its size where there are several, or its settings where these alone tell it from the
+    other line."""
+    model, size_px, settings = lines.loc[one, ["model", "size_px", "settings"]]
+    if (model, size_px) == tuple(lines.loc[other, ["model", "size_px"]]):
+        model = f"{model} ({settings})"
+    return at_size(model, size_px) if lines.size_px.nunique() > 1 else model
+
+
+def at_size(model: str, size_px: int) -> str:
+    """For people, where there are several sizes."""
+    return f"{model} at {size_px} px"
 
 
 VIEWS = {

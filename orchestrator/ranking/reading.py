@@ -14,8 +14,8 @@ from orchestrator.ranking import leaderboard
 from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
-    "rank", "dataset", "category", "model", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials", "seeds",
-    "settings", "status",
+    "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials",
+    "seeds", "settings", "status",
 )  # fmt: skip
 MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
@@ -88,8 +88,14 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     if "interval" in names:
         table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
-    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    table = table[[name for name in names if name not in optional or _varies(table, name)]]
     return table.rename(columns={"interval": "95 % interval"}).map(short)
+
+
+def _varies(table: pd.DataFrame, name: str) -> bool:
+    """Whether a column tells lines apart; settings, which differ with the size, only where they do so at one size."""
+    by_size = name == "settings" and "size_px" in table
+    return (table.groupby("size_px")[name].nunique().max() if by_size else table[name].nunique()) > 1
 
 
 def leads(lines: pd.DataFrame) -> list[str]:
@@ -97,14 +103,15 @@ def leads(lines: pd.DataFrame) -> list[str]:
     that was decided."""
     if "lead" not in lines or lines.lead.isna().all():
         return []
-    varying = [name for name in ("protocol", "size_px") if lines[name].nunique() > 1]
+    varying = ["protocol"] if lines.protocol.nunique() > 1 else []
     if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
         varying.append("dataset")
     compared = lines[lines.lead.notna()]
     how = "told apart: 0 lies outside the interval of a paired bootstrap over the common seeds and their test images"
     if (compared.lead_jobs == compared.lead_categories).any():
         how += "; of one seed it says nothing about others"
-    return [*(_lead_sentence(line, varying) for line in compared.to_dict("records")), how]
+    has_sizes = lines.size_px.nunique() > 1
+    return [*(_lead_sentence(line, varying, has_sizes) for line in compared.to_dict("records")), how]
 
 
 def caption(rows: pd.DataFrame) -> str:
@@ -139,10 +146,11 @@ def short(value) -> str:
     return str(value)
 
 
-def _lead_sentence(line: dict, varying: list[str]) -> str:
+def _lead_sentence(line: dict, varying: list[str], has_sizes: bool) -> str:
     where = line.get("category") or f"mean of {count(line['lead_categories'], 'category', 'categories')}"
-    where = ", ".join([where, *(f"{line[name]} px" if name == "size_px" else line[name] for name in varying)])
-    names, lead, low, high = (line["model"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
+    where = ", ".join([where, *(line[name] for name in varying)])
+    first = leaderboard.at_size(line["model"], line["size_px"]) if has_sizes else line["model"]
+    names, lead, low, high = (first, line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
     if lead < 0:  # over the common seeds the second is ahead
         names, lead, low, high = names[::-1], -lead, -high, -low
     return (

@@ -13,12 +13,13 @@ from datasets.images import Images
 from orchestrator.estimate import probe
 from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import Category
+from orchestrator.experiment.job import Decoding, Sized
 from orchestrator.ray_backend import cluster
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.words import one_line
 
 WAIT_S = 0.5
 REFIT_START_S = 20.0  # until Ray Train's processes are there, on two cores
@@ -34,19 +35,19 @@ class RayBackend:
         self.resources = cluster.resources(execution)
         self.slots = self.resources.slots
 
-    def probe(self, experiment: Experiment, model: str) -> Probed:
+    def probe(self, experiment: Experiment, sized: Sized) -> Probed:
         """Measures a model by a few steps on a slot of the cluster, as soon as one is free. A worker that dies of it,
         for want of memory for instance, is that model's failure."""
         cpus, gpus = self.resources.cpus, self.resources.gpus
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_probe)
         try:
-            return ray.get(task.remote(experiment, model, int(cpus), gpus))
+            return ray.get(task.remote(experiment, sized, int(cpus), gpus))
         except ray.exceptions.RayError as error:
-            return Probed(error=f"its worker died: {' '.join(str(error).split())[:REASON_LETTERS]}")
+            return Probed(error=f"its worker died: {one_line(error)[:REASON_LETTERS]}")
 
-    def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+    def run(self, sweep: Sweep, images: Mapping[Decoding, Images]) -> None:
         """Runs every trial and refit of `sweep`."""
-        stored = {category: ray.put(decoded) for category, decoded in images.items()}
+        stored = {decoding: ray.put(decoded) for decoding, decoded in images.items()}
         refits = Refits(sweep, stored, self.resources, self.execution)
         while True:
             refits.start_ready()
@@ -59,9 +60,9 @@ class RayBackend:
                 return
 
 
-def _probe(experiment: Experiment, model: str, cpus: int, gpus: float) -> Probed:
+def _probe(experiment: Experiment, sized: Sized, cpus: int, gpus: float) -> Probed:
     torch.set_num_threads(cpus)
-    return probe.probe(experiment, model, torch.device("cuda" if gpus else "cpu"), gpus)
+    return probe.probe(experiment, sized, torch.device("cuda" if gpus else "cpu"), gpus)
 
 
 @contextlib.contextmanager

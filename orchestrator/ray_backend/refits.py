@@ -5,7 +5,6 @@ After a failure a refit goes on from its saved state. Rank 0 leaves the deployab
 measurement back as the training function's result.
 """
 
-import dataclasses
 import queue
 import threading
 from collections.abc import Mapping
@@ -18,10 +17,9 @@ import torch
 
 from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Category, Job
+from orchestrator.experiment.job import Decoding, Job
 from orchestrator.ray_backend.cluster import Resources
-from orchestrator.results.output import Output
-from orchestrator.results.rows import JobRow, PictureRow, ScoreRow
+from orchestrator.results.output import TRAIN, Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
 from orchestrator.training.refit import RefitTask, Refitted
@@ -32,7 +30,7 @@ class Refits:
     """The refits of a sweep. All but `_fit` and `_train` belongs to the driver's main thread."""
 
     def __init__(
-        self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution
+        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution
     ):
         self.sweep, self.images, self.resources, self.execution = sweep, images, resources, execution
         self.free = threading.Semaphore(resources.slots)
@@ -79,7 +77,7 @@ class Refits:
             train_worker,
             train_loop_config={
                 "task": task,
-                "images": self.images[job.category],
+                "images": self.images[job.decoding],
                 "gpu_share": self.resources.gpus,
                 "cpus": int(self.resources.cpus),
                 "output": output.uri(),
@@ -90,15 +88,13 @@ class Refits:
             ),
             run_config=ray.train.RunConfig(
                 name=task.winner.trial_id,
-                storage_path=output.uri("ray", "train"),
+                storage_path=output.uri(*TRAIN),
                 failure_config=ray.train.FailureConfig(max_failures=self.execution.max_failures),
             ),
         )
-        row, scores, pictures = trainer.fit().return_value
-        output.delete_folder("ray", "train", task.winner.trial_id)
-        return Refitted(
-            JobRow(**row), [ScoreRow(**score) for score in scores], [PictureRow(**shown) for shown in pictures]
-        )
+        refitted = trainer.fit().return_value
+        output.delete_folder(*TRAIN, task.winner.trial_id)
+        return refitted
 
 
 def _cause(exception: Exception) -> Exception:
@@ -108,14 +104,14 @@ def _cause(exception: Exception) -> Exception:
     return getattr(first, "_base_exc", first)
 
 
-def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] | None:
-    """Runs in each of Ray Train's workers; rank 0 returns the row, the scores and the pictures."""
+def train_worker(config: dict[str, Any]) -> Refitted | None:
+    """Runs in each of Ray Train's workers; rank 0 keeps the checkpoint and returns the rest."""
     task, output = config["task"], Output(config["output"])
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config["cpus"])
     together = {"on_built": data_parallel.average_gradients, "on_epoch": data_parallel.average_buffers}
-    result, checkpoint_files = refit.refit(
+    refitted, checkpoint_files = refit.refit(
         task,
         ray.get(config["images"]),
         Selections(ray.train.torch.get_device()),
@@ -125,8 +121,4 @@ def train_worker(config: dict[str, Any]) -> tuple[dict, list[dict], list[dict]] 
         world,
         **(together if world > 1 else {}),
     )
-    if rank > 0:
-        return None
-    checkpoint = output.write_checkpoint(task.job.id, checkpoint_files)
-    scores, pictures = ([dataclasses.asdict(row) for row in rows] for rows in (result.scores, result.pictures))
-    return {**dataclasses.asdict(result.row), "checkpoint": checkpoint}, scores, pictures
+    return refit.kept(output, refitted, checkpoint_files) if rank == 0 else None

@@ -19,14 +19,14 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Category, TrialTask
+from orchestrator.experiment.job import Decoding, TrialTask
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
-from orchestrator.results.rows import TrialRow, from_json, to_json
 from orchestrator.results.storage import Storage
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
 from orchestrator.training.selection import Selections
+from orchestrator.words import one_line
 
 REASON_LETTERS = 200
 
@@ -55,7 +55,7 @@ class WarmTrial(tune.Trainable):
         try:
             progress = next(self.epochs)
         except StopIteration as end:
-            return {"row": to_json(end.value), "done": True}
+            return {"row": end.value, "done": True}
         return {"epoch": progress.epoch, "val_auc": progress.val_auc}
 
     def cleanup(self) -> None:
@@ -72,7 +72,7 @@ class RowSearcher(Searcher):
     """Speaks for every job of the sweep at once, and starts the refit of each job whose search has ended."""
 
     def __init__(
-        self, sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution,
+        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution,
         refits: Refits,
     ):  # fmt: skip
         super().__init__()
@@ -93,7 +93,7 @@ class RowSearcher(Searcher):
         self.tasks[trial_id] = task
         return {
             "task": task,
-            "images": self.images[task.job.category],
+            "images": self.images[task.job.decoding],
             "cpus": int(self.resources.cpus),
             "gpus": self.resources.gpus,
             "output": self.sweep.output.uri(),
@@ -105,7 +105,7 @@ class RowSearcher(Searcher):
         task = self.tasks.pop(trial_id)
         self.is_waiting = False
         if result and "row" in result:
-            self.sweep.record(task, from_json(TrialRow, result["row"]))
+            self.sweep.record(task, result["row"])
         elif error:
             self._died(task, self.reasons.pop(trial_id, ""))
         else:
@@ -171,11 +171,11 @@ def cause_of_death(report: str) -> str:
     """One line out of Tune's report on a worker that died."""
     lines = report.strip().splitlines()[1:]  # the first is its heading
     because = [line for line in lines if line.startswith("The actor is dead because")]
-    return " ".join([*because, *lines, "no reason given"][0].split())[:REASON_LETTERS]
+    return one_line([*because, *lines, "no reason given"][0])[:REASON_LETTERS]
 
 
 def run_trials(
-    sweep: Sweep, images: Mapping[Category, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
+    sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
 ) -> None:
     """Runs every trial of the sweep that is still to run."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.slots)  # at its default, 1, a second slot may never start

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-RANKING = ["dataset", "category", "protocol", "size_px"]  # lines that agree in these were ranked together
+RANKING = ["dataset", "category", "protocol"]  # lines that agree in these were ranked together
 CONTROL = "mean_image"
 STEP = 0.05  # of the left end of the scale that intervals are drawn on
 
 
 @dataclass(frozen=True)
-class Winner:
+class Leader:
     """The first of one ranking."""
 
-    place: str
+    contest: str
     model: str
     test_auc: float
     low: float | None
     high: float | None
     lead: str  # over the second, and whether it is more than chance
     is_told_apart: bool
-    control_auc: float | None  # of the trivial control, where it is not the winner itself
+    control_auc: float | None  # of the trivial control, where it is not the leader itself
 
     @property
     def warning(self) -> str:
@@ -33,8 +33,8 @@ class Winner:
         return ""
 
 
-def winners(lines: pd.DataFrame) -> list[Winner]:
-    """Of each ranking that has a result. `lines` are those of leaderboard.jobs, with `place`."""
+def leaders(lines: pd.DataFrame) -> list[Leader]:
+    """Of each ranking that has a result. `lines` are those of leaderboard.jobs, with `contest`."""
     found = []
     for _, ranking in lines.groupby(RANKING):
         scored = ranking[ranking.test_auc.notna()].sort_values("rank", kind="stable")
@@ -44,8 +44,8 @@ def winners(lines: pd.DataFrame) -> list[Winner]:
         control = scored[scored.model == CONTROL].test_auc.max() if first.model != CONTROL else None
         text, is_told_apart = lead(first, len(scored))
         found.append(
-            Winner(
-                place=first.place,
+            Leader(
+                contest=first.contest,
                 model=first.model,
                 test_auc=first.test_auc,
                 low=_known(first.test_auc_low),
@@ -75,7 +75,7 @@ def overall(models: pd.DataFrame) -> list[str]:
     if models.empty:
         return []
     said = []
-    for (protocol, size_px), ranking in models[models.test_auc.notna()].groupby(["protocol", "size_px"]):
+    for protocol, ranking in models[models.test_auc.notna()].groupby("protocol"):
         ranking = ranking.sort_values("rank", kind="stable")
         first = ranking.iloc[0]
         if len(ranking) < 2:
@@ -85,14 +85,14 @@ def overall(models: pd.DataFrame) -> list[str]:
         interval = "" if pd.isna(low) else f" (95 % {low:.3f} to {high:.3f})"
         said.append(
             f"{first.model} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
-            f"(protocol {protocol}, {size_px} px): {lead(first, len(ranking))[0]}."
+            f"(protocol {protocol}, {first.size_px} px): {lead(first, len(ranking))[0]}."
         )
     return said
 
 
-def scale(winners: list[Winner]) -> float:
+def scale(leaders: list[Leader]) -> float:
     """The left end of the scale on which all intervals are drawn; 1 is the right."""
-    ends = (winner.test_auc if winner.low is None else winner.low for winner in winners)
+    ends = (leader.test_auc if leader.low is None else leader.low for leader in leaders)
     lowest = min(ends, default=0.5)
     return min(1 - STEP, math.floor(lowest / STEP) * STEP)
 

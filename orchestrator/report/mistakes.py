@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from orchestrator.ranking import paper
-from orchestrator.report.tables import Found
+from orchestrator.report.tables import Tables
 from orchestrator.results.output import Output
 from orchestrator.results.rows import EXAMPLE, PictureRow
 
@@ -69,24 +69,24 @@ class Album:
     right: list[Shown]
 
 
-def by_place(output: Output, found: Found, ranked: pd.DataFrame) -> dict[str, list[Album]]:
+def by_contest(output: Output, found: Tables, ranked: pd.DataFrame) -> dict[str, list[Album]]:
     """Place -> the albums of its leader and of the paper's model. `ranked` are the lines of leaderboard.jobs, with
-    `place`."""
+    `contest`."""
     shown = {}
     scored = ranked[ranked.test_auc.notna()]
-    for place, lines in scored.groupby("place"):
+    for contest, lines in scored.groupby("contest"):
         leader = lines.sort_values("test_auc", ascending=False, kind="stable").model.iloc[0]
         roles = {leader: "leads here", PAPERS_MODEL: "the paper's model"}
         if leader == PAPERS_MODEL:
             roles = {leader: "leads here; the paper's model"}
-        jobs = found.done[found.done.place == place].sort_values("seed")
+        jobs = found.done[found.done.contest == contest].sort_values("seed")
         albums = [album for model, role in roles.items() if (album := _album(output, found, jobs, model, role))]
         if albums:
-            shown[place] = albums
+            shown[contest] = albums
     return shown
 
 
-def _album(output: Output, found: Found, jobs: pd.DataFrame, model: str, role: str) -> Album | None:
+def _album(output: Output, found: Tables, jobs: pd.DataFrame, model: str, role: str) -> Album | None:
     """Of the first of the model's seeds that has left pictures."""
     for job in jobs[jobs.model == model].itertuples():
         rows = output.pictures(job.dataset, job.category, job.model, of=[job.job_id])

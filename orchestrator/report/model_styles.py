@@ -12,7 +12,9 @@ class Style:
     marker: str
 
 
-KNOWN = {  # Paul Tol's "muted", safe for the colour-blind; grey for the trivial control
+KNOWN = {  # Paul Tol's "muted", safe for the colour-blind, and gold for ours on features; grey for the controls
+    "patch_forged": Style("#ddaa33", "p"),
+    "patch_gaussian": Style("#444444", "d"),
     "sa_skip_ganomaly": Style("#332288", "o"),
     "skip_ganomaly": Style("#cc6677", "s"),
     "ganomaly": Style("#44aa99", "D"),
@@ -23,7 +25,7 @@ KNOWN = {  # Paul Tol's "muted", safe for the colour-blind; grey for the trivial
     "sagan": Style("#882255", "*"),
     "mean_image": Style("#777777", "h"),
 }
-OTHERS = ("#ddaa33", "#004488", "#bb5566", "#000000")
+OTHERS = ("#004488", "#bb5566", "#000000")
 
 
 def styles(models: Sequence[str]) -> dict[str, Style]:

@@ -16,12 +16,11 @@ import orchestrator.report.plot_style as look
 import orchestrator.report.quality_plots as plots
 import orchestrator.report.schedule as schedule
 import orchestrator.report.search_plots as search_plots
-import orchestrator.report.time_plot as time_plot
-import orchestrator.report.warm_plot as warm_plot
 import orchestrator.report.warm_starts as warm_starts
 import orchestrator.report.what_was_run as facts
+from orchestrator.experiment import cues
 from orchestrator.ranking import leaderboard, reading
-from orchestrator.report.tables import PLACE, Found, is_number
+from orchestrator.report.tables import CONTEST, Tables, is_number
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
 from orchestrator.words import printable
@@ -38,7 +37,7 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("rank", "rank"), Column("place", "category", False), Column("model", "model", False),
+    Column("rank", "rank"), Column("contest", "category", False), Column("model", "model", False),
     Column("status", "status", False), Column("test_auc", "test AUROC"), Column("interval", "95 % interval", False),
     Column("val_auc", "val AUROC"),
     Column("f1", "F1"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
@@ -54,7 +53,7 @@ class Cell(NamedTuple):
     value: float | str | None  # to sort by; None comes last
 
 
-def render(output: Output, found: Found) -> str:
+def render(output: Output, found: Tables) -> str:
     """The whole page as HTML."""
     marks = look.marks(found.models)
     lines = _lines(found)
@@ -63,38 +62,41 @@ def render(output: Output, found: Found) -> str:
         "name": output.root.rstrip("/").rpartition("/")[2] or output.root,
         "found": found,
         "caption": reading.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
-        "winners": (winners := answer.winners(lines)) if len(lines) else [],
+        "leaders": (leaders := answer.leaders(lines)) if len(lines) else [],
         "overall": answer.overall(models),
-        "scale": answer.scale(winners) if len(lines) else 0.0,
+        "cues": [str(finding) for finding in cues.kept(output, found.jobs.data_hash.dropna())],
+        "scale": answer.scale(leaders) if len(lines) else 0.0,
         "columns": COLUMNS,
         "headings": {column.name: column.heading for column in COLUMNS} | {"worst_auc": "worst AUROC"},
         "table": [
             {"is_failed": line["status"] != COMPLETED, "cells": [_cell(column, line) for column in COLUMNS]}
             for line in lines.to_dict("records")
         ],
-        "categories": sorted(set(lines.place)) if len(lines) else [],
+        "categories": sorted(set(lines.contest)) if len(lines) else [],
         "models": sorted(set(found.jobs.model)),
         "leads": reading.leads(lines),
         "auc": plots.auc(lines, marks) if len(lines) and lines.test_auc.notna().any() else None,
         "by_model": reading.for_reading(models),
-        "curves": plots.by_place(found, marks),
+        "curves": plots.by_contest(found, marks),
         "searches": _searches(found),
         "runs": (runs := schedule.runs(found.jobs, found.trials)),
         "use": schedule.use(runs) if len(runs) else None,
-        "gantt": time_plot.gantt(runs) if len(runs) else None,
+        "gantt": schedule.gantt(runs) if len(runs) else None,
         "pairs": (pairs := _pairs(found)),
         "warm_summary": warm_starts.summary([pair["of"] for pair in pairs.values()]) if pairs else "",
-        "albums": mistakes.by_place(output, found, lines) if len(lines) else {},
+        "albums": mistakes.by_contest(output, found, lines) if len(lines) else {},
         "facts": facts.of(output, found),
         "darker": look.DARKER,
     }
     return _environment().get_template("page.html.jinja").render(**context, **_assets())
 
 
-def _lines(found: Found) -> pd.DataFrame:
-    """Those of leaderboard.jobs, each with its `place`."""
+def _lines(found: Tables) -> pd.DataFrame:
+    """Those of leaderboard.jobs, each with its `contest`."""
     lines = leaderboard.jobs(found.jobs, found.scores)
-    return lines.merge(found.jobs[[*PLACE, "place"]].drop_duplicates(), on=PLACE, how="left") if len(lines) else lines
+    if lines.empty:
+        return lines
+    return lines.merge(found.jobs[[*CONTEST, "contest"]].drop_duplicates(), on=CONTEST, how="left")
 
 
 def _cell(column: Column, line: dict) -> Cell:
@@ -113,7 +115,7 @@ def _cell(column: Column, line: dict) -> Cell:
     return Cell(f"{value:.3f}" if is_share else f"{value:.0f}", float(value))
 
 
-def _searches(found: Found) -> dict[str, dict]:
+def _searches(found: Tables) -> dict[str, dict]:
     """Job's name for people -> the figures of its search. Jobs without a hyper-parameter to search have one trial and
     nothing to show."""
     by_name = {}
@@ -123,13 +125,13 @@ def _searches(found: Found) -> dict[str, dict]:
     return by_name
 
 
-def _pairs(found: Found) -> dict[str, dict]:
+def _pairs(found: Tables) -> dict[str, dict]:
     """Name for people -> a warm and a cold search, and their figure."""
     pairs = enumerate(warm_starts.pairs(found.jobs, found.trials), 1)
     return {
         f"{i} · {pair.alike['category']} · {pair.alike['model']} · seed {pair.alike['seed']}": {
             "of": pair,
-            "figure": warm_plot.best_so_far(pair),
+            "figure": warm_starts.by_trial(pair),
         }
         for i, pair in pairs
     }
@@ -137,7 +139,7 @@ def _pairs(found: Found) -> dict[str, dict]:
 
 def _job_name(trials: pd.DataFrame) -> str:
     first = trials.iloc[0]
-    return f"{first.place} · {first.model} · seed {first.seed}"
+    return f"{first.contest} · {first.model} · seed {first.seed}"
 
 
 def _environment() -> Environment:

@@ -5,73 +5,81 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from orchestrator.report.plot_style import DEFECT, FAINT, GOOD, INK, axis, figure, legend_rows, text
-from orchestrator.report.tables import Found, is_number, numbers
+from orchestrator.report.tables import Tables, is_number, numbers
 
 BINS = 30
 LANE_PX, GAP_PX = 13, 16  # of a model in its category, and between categories
 
 
 def auc(lines: pd.DataFrame, marks: dict[str, dict]) -> dict:
-    """Test AUROC with 95 % intervals: a row a place, in it a mark a model. `lines` are those of leaderboard.jobs, with
-    `place`."""
-    places = list(dict.fromkeys(lines.sort_values(["dataset", "category"]).place))
+    """Test AUROC with 95 % intervals: a row a contest, in it a mark a model. `lines` are those of leaderboard.jobs,
+    with `contest`."""
+    contests = list(dict.fromkeys(lines.sort_values(["dataset", "category"]).contest))
     models = [name for name in marks if name in set(lines.model)]
     data = []
     for i, model in enumerate(models):
         own = lines[(lines.model == model) & lines.test_auc.notna()]
         offset = 0.8 * ((i + 0.5) / len(models) - 0.5)
-        mark = marks[model]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": text(model),
-                "x": numbers(own.test_auc),
-                "y": numbers([places.index(place) + offset for place in own.place]),
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": numbers(own.test_auc_high - own.test_auc),
-                    "arrayminus": numbers(own.test_auc - own.test_auc_low),
-                    "thickness": 1.2,
-                    "width": 3,
-                },
-                "marker": {"color": mark["color"], "symbol": mark["symbol"], "size": 8},
-                "text": [text(place) for place in own.place],
-                "hovertemplate": "%{text}<br>%{x:.3f}",
-            }
-        )
+        y = [contests.index(contest) + offset for contest in own.contest]
+        data.append(_intervals(own, y, model, marks[model]))
     rows = legend_rows(text(name) for name in models)
     layout = {
         "xaxis": axis("test AUROC", zeroline=False),
         "yaxis": {
-            "tickvals": list(range(len(places))),
-            "ticktext": [text(place, 20) for place in places],
-            "range": [len(places) - 0.5, -0.5],
+            "tickvals": list(range(len(contests))),
+            "ticktext": [text(contest, 20) for contest in contests],
+            "range": [len(contests) - 0.5, -0.5],
             "showgrid": False,
             "zeroline": False,
         },
-        "shapes": [
-            {"type": "line", "x0": 0.5, "x1": 0.5, "yref": "paper", "y0": 0, "y1": 1,
-             "line": {"color": FAINT, "dash": "dot", "width": 1}},
-            *({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": i + 0.5, "y1": i + 0.5,
-               "line": {"color": FAINT, "width": 0.4}} for i in range(len(places) - 1)),
-        ],
+        "shapes": _chance_and_borders(len(contests)),
         "hovermode": "closest",
-    }  # fmt: skip
-    height = 90 + rows * 20 + len(places) * (LANE_PX * len(models) + GAP_PX)
+    }
+    height = 90 + rows * 20 + len(contests) * (LANE_PX * len(models) + GAP_PX)
     return figure(data, layout, height, "Test AUROC with 95 % intervals by category and model")
 
 
-def by_place(found: Found, marks: dict[str, dict]) -> dict[str, dict]:
+def _intervals(own: pd.DataFrame, y: list[float], model: str, mark: dict) -> dict:
+    """One model's marks with their intervals."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": text(model),
+        "x": numbers(own.test_auc),
+        "y": numbers(y),
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": numbers(own.test_auc_high - own.test_auc),
+            "arrayminus": numbers(own.test_auc - own.test_auc_low),
+            "thickness": 1.2,
+            "width": 3,
+        },
+        "marker": {"color": mark["color"], "symbol": mark["symbol"], "size": 8},
+        "text": [text(contest) for contest in own.contest],
+        "hovertemplate": "%{text}<br>%{x:.3f}",
+    }
+
+
+def _chance_and_borders(rows: int) -> list[dict]:
+    """The line of chance, and one between each two rows."""
+    return [
+        {"type": "line", "x0": 0.5, "x1": 0.5, "yref": "paper", "y0": 0, "y1": 1,
+         "line": {"color": FAINT, "dash": "dot", "width": 1}},
+        *({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": i + 0.5, "y1": i + 0.5,
+           "line": {"color": FAINT, "width": 0.4}} for i in range(rows - 1)),
+    ]  # fmt: skip
+
+
+def by_contest(found: Tables, marks: dict[str, dict]) -> dict[str, dict]:
     """Place -> its ROC and precision-recall curves, and for each model its histogram."""
     judged = {job_id: own for job_id, own in found.scores.groupby("job_id")}
     shown = {}
-    for place, jobs in found.done.groupby("place"):
+    for contest, jobs in found.done.groupby("contest"):
         runs = [job for job in jobs.sort_values(["model", "seed"]).itertuples() if _is_whole(judged.get(job.job_id))]
         if runs:
             firsts = {job.model: job for job in reversed(runs)}
-            shown[place] = {
+            shown[contest] = {
                 "seeds": sorted({job.seed for job in runs}),
                 "roc": _curves(runs, judged, marks, is_roc=True),
                 "precision_recall": _curves(runs, judged, marks, is_roc=False),
@@ -139,27 +147,13 @@ def _curves(runs: list, judged: dict[str, pd.DataFrame], marks: dict[str, dict],
         own = [job for job in runs if job.model == model]
         figures = [value for job in own if is_number(value := getattr(job, measure))]
         entry = text(model) + (f" {sum(figures) / len(figures):.3f}" if figures else "")
-        for i, job in enumerate(own):
-            scores = judged[job.job_id]
-            x, y = (roc_curve if is_roc else _recall_precision)(scores.label, scores.score, drop_intermediate=True)[:2]
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": entry,
-                    "legendgroup": entry,
-                    "showlegend": i == 0,
-                    "x": numbers(x),
-                    "y": numbers(y),
-                    "line": {
-                        "color": marks[model]["color"],
-                        "dash": marks[model]["dash"],
-                        "width": 2 if len(own) == 1 else 1.2,
-                        "shape": "linear" if is_roc else "vh",
-                    },
-                    "hovertemplate": f"{text(model)}, seed {job.seed}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>",
-                }
-            )
+        line = {
+            "color": marks[model]["color"],
+            "dash": marks[model]["dash"],
+            "width": 2 if len(own) == 1 else 1.2,
+            "shape": "linear" if is_roc else "vh",
+        }
+        data += [_curve(job, judged[job.job_id], entry, job is own[0], line, is_roc) for job in own]
     names = ("false alarms of good images", "defects found") if is_roc else ("defects found (recall)", "precision")
     layout = {
         "xaxis": axis(names[0], range=[-0.02, 1.02], zeroline=False),
@@ -172,6 +166,21 @@ def _curves(runs: list, judged: dict[str, pd.DataFrame], marks: dict[str, dict],
         ]
     rows = legend_rows(trace["name"] for trace in data if trace["showlegend"])
     return figure(data, layout, 380 + 20 * rows, "ROC curves" if is_roc else "Precision-recall curves")
+
+
+def _curve(job, scores: pd.DataFrame, entry: str, is_listed: bool, line: dict, is_roc: bool) -> dict:
+    x, y = (roc_curve if is_roc else _recall_precision)(scores.label, scores.score, drop_intermediate=True)[:2]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": entry,
+        "legendgroup": entry,
+        "showlegend": is_listed,
+        "x": numbers(x),
+        "y": numbers(y),
+        "line": line,
+        "hovertemplate": f"{text(job.model)}, seed {job.seed}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+    }
 
 
 def _recall_precision(labels, scores, **options) -> tuple[np.ndarray, np.ndarray]:

@@ -10,13 +10,13 @@ import pandas as pd
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
 
-PLACE = ["dataset", "category", "protocol", "size_px", "settings"]  # jobs that agree in these may share a plot
+CONTEST = ["dataset", "category", "protocol", "size_px", "settings"]  # jobs that agree in these may share a plot
 
 
 @dataclass(frozen=True)
-class Found:
-    """Rows of jobs, trials and scores. Those of jobs and trials have one more column: `place`, the name for people of
-    what their PLACE tells apart in this output."""
+class Tables:
+    """Rows of jobs, trials and scores. Those of jobs and trials have one more column: `contest`, the name for people of
+    what their CONTEST tells apart in this output."""
 
     jobs: pd.DataFrame
     trials: pd.DataFrame
@@ -33,16 +33,16 @@ class Found:
         return sorted({*self.jobs.model, *self.trials.model})
 
 
-def read(output: Output) -> Found:
+def read(output: Output) -> Tables:
     """All rows of an output but its pictures, which are read as they are needed."""
     jobs, trials, scores = (output.table(kind).to_pandas() for kind in ("leaderboard", "trials", "scores"))
-    names = places(pd.concat([jobs, trials]))
-    return Found(*(rows.assign(place=_named(rows, names)) for rows in (jobs, trials)), scores)
+    names = contests(pd.concat([jobs, trials]))
+    return Tables(*(rows.assign(contest=_named(rows, names)) for rows in (jobs, trials)), scores)
 
 
-def places(rows: pd.DataFrame) -> dict[tuple, str]:
-    """The values of PLACE -> the category's name, with as much else as tells it from the others here."""
-    known = rows.drop_duplicates(PLACE).sort_values(PLACE)
+def contests(rows: pd.DataFrame) -> dict[tuple, str]:
+    """The values of CONTEST -> the category's name, with as much else as tells it from the others here."""
+    known = rows.drop_duplicates(CONTEST).sort_values(CONTEST)
     parts = known[["category"]].astype(str)
     if known.groupby("category").dataset.nunique().max() > 1:
         parts["dataset"] = known.dataset
@@ -72,4 +72,4 @@ def _named(rows: pd.DataFrame, names: dict[tuple, str]) -> list[str]:
 
 
 def _keys(rows: pd.DataFrame) -> Iterable[tuple]:
-    return rows[PLACE].itertuples(index=False, name=None)
+    return rows[CONTEST].itertuples(index=False, name=None)

@@ -1,4 +1,4 @@
-"""Rows -> what a warm start saved: each warm search beside the cold one of the same job. Pure."""
+"""Rows -> what a warm start saved: each warm search beside the cold one of the same job, and their figure. Pure."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.experiment.warm_start import PREFIX
+from orchestrator.report.plot_style import DEFECT, GOOD, axis, figure
+from orchestrator.report.tables import numbers
 from orchestrator.results.rows import COMPLETED
 
 ALIKE = ["dataset", "category", "model", "seed", "protocol", "size_px", "batch", "epochs"]
@@ -18,22 +20,22 @@ class Search:
 
     job_id: str
     warm_start: str | None
-    best_so_far: list[float | None]  # after each trial, of completed ones; None before the first
+    running_best: list[float | None]  # after each trial, of completed ones; None before the first
     test_auc: float | None
 
     @property
     def trials(self) -> int:
         """How many there were."""
-        return len(self.best_so_far)
+        return len(self.running_best)
 
     @property
     def best(self) -> float:
         """The highest validation AUROC of a completed trial."""
-        return self.best_so_far[-1]
+        return self.running_best[-1]
 
     def trials_to(self, val_auc: float) -> int | None:
         """How many trials it took to reach at least this; None where it never did."""
-        reached = (i for i, best in enumerate(self.best_so_far, 1) if best is not None and best >= val_auc)
+        reached = (i for i, best in enumerate(self.running_best, 1) if best is not None and best >= val_auc)
         return next(reached, None)
 
 
@@ -58,7 +60,7 @@ class Pair:
 
 def summary(pairs: Sequence[Pair]) -> str:
     """What all pairs come to: who is ahead at first, and how often and how soon the warm search has caught up."""
-    both = [(pair.warm.best_so_far[0], pair.cold.best_so_far[0]) for pair in pairs]
+    both = [(pair.warm.running_best[0], pair.cold.running_best[0]) for pair in pairs]
     first = [(warm, cold) for warm, cold in both if warm is not None and cold is not None]
     reached = [(pair.warm_trials, pair.cold_trials) for pair in pairs if pair.warm_trials is not None]
     sentences = []
@@ -83,7 +85,7 @@ def pairs(jobs: pd.DataFrame, trials: pd.DataFrame) -> list[Pair]:
     groups: dict[tuple, list[Search]] = {}
     for job_id, own in trials.groupby("job_id"):
         own = own.sort_values("index")
-        curve = best_so_far(own.val_auc.where(own.status == COMPLETED))
+        curve = running_best(own.val_auc.where(own.status == COMPLETED))
         if curve[-1] is None:
             continue
         first = own.iloc[0]
@@ -103,7 +105,29 @@ def pairs(jobs: pd.DataFrame, trials: pd.DataFrame) -> list[Pair]:
     ]
 
 
-def best_so_far(values: Sequence[float | None]) -> list[float | None]:
+def running_best(values: Sequence[float | None]) -> list[float | None]:
     """The running maximum; None until there is a value."""
     running = pd.Series(values, dtype=float).cummax().ffill()
     return [None if pd.isna(value) else float(value) for value in running]
+
+
+def by_trial(pair: Pair) -> dict:
+    """The best validation AUROC after each trial, warm against cold."""
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": list(range(1, search.trials + 1)),
+            "y": numbers(search.running_best),
+            "line": {"shape": "hv", "color": colour, "dash": dash, "width": 2},
+            "marker": {"symbol": symbol, "size": 6, "color": colour},
+            "hovertemplate": "after %{x} trials: %{y:.3f}",
+        }
+        for name, search, colour, dash, symbol in (
+            ("warm", pair.warm, DEFECT, "solid", "diamond"),
+            ("cold", pair.cold, GOOD, "dash", "circle"),
+        )
+    ]
+    layout = {"xaxis": axis("trials", zeroline=False), "yaxis": axis("best validation AUROC"), "hovermode": "x"}
+    return figure(data, layout, 320, "Best validation AUROC by trial, warm against cold")

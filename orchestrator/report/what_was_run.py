@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.report.tables import Found
+from orchestrator.report.tables import Tables
 from orchestrator.results.output import Output
 
-JOB = ["place", "model", "seed", "config_hash"]
+JOB = ["contest", "model", "seed", "config_hash"]
 HASHES = ["dataset", "category", "seed", "data_hash", "split_hash"]
 
 
-def of(output: Output, found: Found) -> dict[str, Any]:
+def of(output: Output, found: Tables) -> dict[str, Any]:
     """Experiments, circumstances, software and hashes of all rows, each value once."""
     both = pd.concat([found.jobs, found.trials]).astype({"unreadable_images": "Int64"})
     return {

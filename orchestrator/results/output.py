@@ -28,11 +28,13 @@ from orchestrator.results.row_files import MERGED, UNIT, RowFile, each_once, in_
 from orchestrator.results.rows import ROW_TYPES, JobRow, PictureRow, Provenance, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage, reason
 
-RESUME = "resume"  # folder of the states of trainings under way
+CLAIMS = ("claims",)  # a folder, as the parts of its path below the root: a file for each living sweep
+STATES = ("resume",)  # a file for each training under way
+TRAIN = ("ray", "train")  # a folder for each refit under way under Ray
 GROUP_ROWS = 1 << 17  # of merged files: what is not asked for is passed over in steps of this
 REMOTE_READERS = 32  # at a time: a store takes tens of milliseconds to answer
 UNREADABLE = (pa.ArrowException, ValueError, OSError)  # what reading a file that holds no rows of ours ends in
-Found = TypeVar("Found")
+Content = TypeVar("Content")
 
 
 def safe_name(text: str) -> str:
@@ -92,8 +94,8 @@ class Output(Storage):
     def write_checkpoint(self, job_id: str, files: dict[str, bytes]) -> str:
         """Keeps a checkpoint's files; returns the place that the job's row names."""
         for name, content in files.items():
-            self.write(content, "checkpoints", job_id, name)
-        return f"checkpoints/{job_id}"
+            self.write(content, *checkpoint_folder(job_id), name)
+        return "/".join(checkpoint_folder(job_id))
 
     def driver_log(self) -> Path:
         """Where a backend's own talk goes: a local file, beside the rows where these are local."""
@@ -106,11 +108,11 @@ class Output(Storage):
 
     def delete_job(self, dataset: str, category: str, model: str, job_id: str) -> None:
         """Removes everything that one job has left (`--fresh`)."""
-        self.delete_folder("checkpoints", job_id)
-        for info in self.files(RESUME):
+        self.delete_folder(*checkpoint_folder(job_id))
+        for info in self.files(*STATES):
             if info.base_name.startswith(job_id):
-                self.delete(RESUME, info.base_name)
-        for info in self.listing("ray", "train", recursive=False):
+                self.delete(*STATES, info.base_name)
+        for info in self.listing(*TRAIN, recursive=False):
             if info.base_name.startswith(job_id):
                 self.fs.delete_dir(info.path)
         place = partition(dataset, category, model)
@@ -229,7 +231,7 @@ class Output(Storage):
                 self.skipped[path] = "a folder; a Parquet file is expected"
         return files
 
-    def _try(self, file: RowFile, read: Callable[[pa.NativeFile], Found]) -> Found | None:
+    def _try(self, file: RowFile, read: Callable[[pa.NativeFile], Content]) -> Content | None:
         """What `read` makes of a file; None where the fault is the file's, which is then one of `skipped`. Raises
         RunError where it is the storage's."""
         with self._saying(f"reading {file.path}"):
@@ -248,6 +250,21 @@ class Output(Storage):
             except UNREADABLE as error:
                 self.skipped[file.path] = reason(error)
                 return None
+
+
+def claim_file(sweep: str) -> tuple[str, ...]:
+    """Where a living sweep names the jobs that it holds: the parts of the path below the root, as of all these."""
+    return *CLAIMS, f"{sweep}.json"
+
+
+def state_file(training: str) -> tuple[str, ...]:
+    """Where the state of a training lies while it is under way."""
+    return *STATES, f"{training}.pt"
+
+
+def checkpoint_folder(job_id: str) -> tuple[str, ...]:
+    """Where a job's detector lies."""
+    return "checkpoints", job_id
 
 
 def partition(*place: str) -> tuple[str, ...]:

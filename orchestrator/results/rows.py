@@ -2,8 +2,6 @@
 failure is a row with its error.
 """
 
-import dataclasses
-import json
 import types
 import typing
 from dataclasses import dataclass
@@ -42,7 +40,7 @@ class Provenance:
     ray_version: str | None = None
     git_commit: str | None = None
     warm_start: str | None = None  # the earlier output whose winners its search began with
-    settings: str  # hash of the choices that seeds, categories and models of one run share
+    settings: str  # hash of the choices that seeds, categories and models of one run and size share
     config_hash: str
     data_hash: str | None = None
     split_hash: str | None = None
@@ -149,13 +147,3 @@ def arrow_schema(row_type: type) -> pa.Schema:
         plain = next(t for t in typing.get_args(hint) if t is not type(None)) if nullable else hint
         fields.append(pa.field(name, ARROW_TYPES[plain], nullable))
     return pa.schema(fields)
-
-
-def to_json(row: Provenance) -> str:
-    """A row as text, for its way out of a worker."""
-    return json.dumps(dataclasses.asdict(row))
-
-
-def from_json(row_type: type, text: str):
-    """The row that `to_json` made into text."""
-    return row_type(**json.loads(text))

@@ -6,7 +6,7 @@ from typing import Protocol, TextIO
 from datasets.images import Images
 from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.job import Category
+from orchestrator.experiment.job import Decoding, Sized
 from orchestrator.sweep.sweep import Sweep
 
 
@@ -17,8 +17,8 @@ class Backend(Protocol):
     slots: int
     refit_start_s: float  # what a refit takes before it trains
 
-    def run(self, sweep: Sweep, images: Mapping[Category, Images]) -> None:
+    def run(self, sweep: Sweep, images: Mapping[Decoding, Images]) -> None:
         """Runs every trial and refit of the sweep."""
 
-    def probe(self, experiment: Experiment, model: str) -> Probed:
+    def probe(self, experiment: Experiment, sized: Sized) -> Probed:
         """Measures a model by a few steps on one slot."""

@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import RunError
+from orchestrator.results.output import CLAIMS, claim_file
 from orchestrator.results.storage import Storage, reason
 from orchestrator.words import printable
 
 BEAT_S = 10.0
 LEASE_S = 150.0  # some missed beats, and the minute for which a network file system may show an old time
-FOLDER = "claims"
 log = logging.getLogger("defectsweep")
 
 
@@ -51,7 +51,8 @@ class Claims:
 
     def __init__(self, storage: Storage):
         self.storage, self.owner = storage, Owner(socket.gethostname(), os.getpid(), _machine(), _started(os.getpid()))
-        self.name = f"{uuid.uuid4().hex}.json"
+        self.file = claim_file(uuid.uuid4().hex)
+        self.name = self.file[-1]
         self.mine: dict[str, float] = {}  # job id -> when it was claimed
         self.others: dict[str, tuple[float, str, Owner]] = {}  # job id -> (when, file, who)
         self.lock, self.over = threading.RLock(), threading.Event()
@@ -66,7 +67,7 @@ class Claims:
         self.over.set()
         self.beat.join()
         try:
-            self.storage.delete(FOLDER, self.name)
+            self.storage.delete(*self.file)
         except RunError:
             pass  # it expires
 
@@ -88,11 +89,16 @@ class Claims:
             if self.mine.pop(job_id, None) is not None:
                 self.look()
 
+    def holder(self, job_id: str) -> str:
+        """Who else holds a job, in words."""
+        when_file_who = self.others.get(job_id)
+        return f"another sweep, {when_file_who[2]}" if when_file_who else "another sweep"
+
     def look(self) -> None:
         """Writes this sweep's file and reads those of the others. A job that another claimed earlier is given up."""
         with self.lock:
-            self.storage.write(json.dumps({**asdict(self.owner), "jobs": self.mine}).encode(), FOLDER, self.name)
-            files = {info.base_name: info.mtime_ns or 0 for info in self.storage.files(FOLDER)}
+            self.storage.write(json.dumps({**asdict(self.owner), "jobs": self.mine}).encode(), *self.file)
+            files = {info.base_name: info.mtime_ns or 0 for info in self.storage.files(*CLAIMS)}
             now = files.pop(self.name, None) or max(files.values(), default=0)
             found: dict[str, tuple[float, str, Owner]] = {}
             for name, written in files.items():
@@ -100,7 +106,7 @@ class Claims:
                 if owner is None:
                     continue
                 if owner.is_gone() or now - written > LEASE_S * 1e9:
-                    self.storage.delete(FOLDER, name)
+                    self.storage.delete(*CLAIMS, name)
                     continue
                 for job_id, when in jobs.items():
                     if job_id not in found or (when, name) < found[job_id][:2]:
@@ -113,7 +119,7 @@ class Claims:
 
     def _read(self, name: str) -> tuple[Owner | None, dict[str, float]]:
         try:
-            content = json.loads(self.storage.read(FOLDER, name) or b"")
+            content = json.loads(self.storage.read(*CLAIMS, name) or b"")
             jobs = content.pop("jobs")
             return Owner(**content), {str(job): float(when) for job, when in jobs.items()}
         except (ValueError, TypeError, KeyError, AttributeError, OSError):

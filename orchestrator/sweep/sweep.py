@@ -1,4 +1,4 @@
-"""A sweep in progress: the rows so far in memory, each new one on disk first, and what follows from them.
+"""A sweep in progress: what its ledger of rows says is next, and each new row on disk first.
 
 Both backends drive it the same way: ask for trials until there are none, record each row; a job whose search is over is
 refitted, and its row closes it. Nothing here is state that the rows do not hold, so a sweep that is killed and built
@@ -7,18 +7,19 @@ taken over if that sweep dies.
 """
 
 import logging
+import math
 import time
-from collections.abc import Sequence
 
-from orchestrator.errors import InputError
-from orchestrator.estimate.outlook import at_most_s
+from orchestrator.estimate import time_left
+from orchestrator.estimate.schedule import Place
 from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
 from orchestrator.experiment.job import Job, TrialTask
 from orchestrator.results import compaction
-from orchestrator.results.output import RESUME, Output
-from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
+from orchestrator.results.output import Output, state_file
+from orchestrator.results.rows import JobRow, TrialRow
 from orchestrator.sweep.claims import BEAT_S, Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.training import refit
 from orchestrator.training.refit import RefitTask, Refitted
 
@@ -43,45 +44,17 @@ class Listener:
 
 
 class Sweep:
-    """The jobs of one run and their rows. Not thread-safe: only the driver's main thread may call it."""
+    """The work of one run. Not thread-safe: only the driver's main thread may call it."""
 
-    def __init__(self, jobs: Sequence[Job], output: Output, fresh: bool = False):
-        self.jobs, self.output, self.fresh = list(jobs), output, fresh
+    def __init__(self, ledger: Ledger, output: Output, claims: Claims, place: Place, deadline: float = math.inf):
+        """`deadline` is of time.monotonic."""
+        self.ledger, self.output, self.claims = ledger, output, claims
+        self.place, self.deadline, self.is_out_of_time = place, deadline, False
         self.listeners: list[Listener] = []
-        self.claims: Claims | None = None
-        self.parallel_trials = 1  # trials of one job at a time
-        self.slots, self.refit_start_s = 1, 0.0
-        self.deadline, self.is_out_of_time = float("inf"), False
-        self.looked_at = time.monotonic()
-        known = set() if fresh else {job.id for job in jobs}
-        self.job_rows: dict[str, JobRow] = {row.job_id: row for row in output.jobs(of=known)}
-        self.todo = [job for job in jobs if not plan.finished(job, self.job_rows.get(job.id))]
-        self.skipped = len(self.jobs) - len(self.todo)
-        self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}
-        self.running: dict[str, dict[int, UnderWay]] = {job.id: {} for job in self.todo}
-        for row in output.trials(of=known & self.rows.keys()):
-            if plan.counts(row, self.job_rows.get(row.job_id)):
-                self.rows[row.job_id][row.index] = row
-        self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
-        self.closed: set[str] = set()
+        self.running: dict[str, dict[int, UnderWay]] = {job.id: {} for job in ledger.todo}
         self.refitting: dict[str, float] = {}  # job id -> when its refit began, in time.monotonic
         self.elsewhere: dict[str, str] = {}  # job id -> the sweep that holds it
-        self.closed_elsewhere: set[str] = set()
-
-    def begin(
-        self, claims: Claims, parallel_trials: int = 1, slots: int = 1, deadline: float = float("inf"),
-        refit_start_s: float = 0.0,
-    ) -> None:  # fmt: skip
-        """The data is sound and the backend there: from here on the output changes. `deadline` is of time.monotonic;
-        `refit_start_s` is what a refit takes before it trains. Raises InputError where a job to forget is held."""
-        self.claims, self.parallel_trials, self.slots = claims, parallel_trials, slots
-        self.deadline, self.refit_start_s = deadline, refit_start_s
-        forgotten = self.jobs if self.fresh else []
-        for job in forgotten:
-            if not claims.take(job.id):
-                raise InputError(f"--fresh: {job.id} is being trained by {self._holder(job)}. Let it end, or stop it.")
-        for job in forgotten:
-            self.output.delete_job(job.category.dataset, job.category.name, job.model, job.id)
+        self.looked_at = time.monotonic()
 
     # -- the search
 
@@ -89,7 +62,7 @@ class Sweep:
         """The next trial to start; None if there is none now."""
         self._look_elsewhere()
         while not self.out_of_time():
-            task = plan.next_trial(self._open(), self.rows, self.running, self.parallel_trials)
+            task = plan.next_trial(self._open(), self.ledger.rows, self.running, self.place.parallel_trials)
             if task is None:
                 return None
             if task.job.id in self.claims.mine:
@@ -110,8 +83,8 @@ class Sweep:
     def record(self, task: TrialTask, row: TrialRow) -> None:
         """A trial has ended: its row is on disk before anyone is told."""
         self.output.write_trial(row)
-        self.output.delete(RESUME, f"{row.trial_id}.pt")
-        self.rows[task.job.id][task.index] = row
+        self.output.delete(*state_file(row.trial_id))
+        self.ledger.add(row)
         self.running[task.job.id].pop(task.index, None)
         log.info("trial %s ends: %s", row.trial_id, row.error or row.status)
         for listener in self.listeners:
@@ -127,23 +100,16 @@ class Sweep:
     def all_handed_out(self) -> bool:
         """Whether no trial will be started unless another sweep lets one of its jobs go."""
         return self.out_of_time() or all(
-            len(self.searched_rows(job)) + len(self.running[job.id]) >= job.trials for job in self._open()
+            len(self.ledger.searched_rows(job)) + len(self.running[job.id]) >= job.trials for job in self._open()
         )
 
     def out_of_time(self) -> bool:
         """Whether what time is left is needed for the refits of what was found. Once true, it stays so."""
-        if self.deadline < float("inf") and not self.is_out_of_time:
-            self.is_out_of_time = time.monotonic() + self._refits_s() > self.deadline
+        if self.deadline < math.inf and not self.is_out_of_time:
+            winners = [search.best(self.ledger.searched_rows(job)) for job in self._open()]
+            refits_s = time_left.refits_s([row for row in winners if row is not None], self.place)
+            self.is_out_of_time = time.monotonic() + refits_s > self.deadline
         return self.is_out_of_time
-
-    def _refits_s(self) -> float:
-        """At most how long the refits still to do will take."""
-        winners = [search.best(self.searched_rows(job)) for job in self._open()]
-        each = [
-            self.refit_start_s + (row.wall_s or 0.0) * row.best_epoch / row.epochs
-            for row in winners if row is not None
-        ]  # fmt: skip
-        return at_most_s(each, self.slots)
 
     # -- the refits
 
@@ -159,7 +125,7 @@ class Sweep:
             self.refitting[job.id] = time.monotonic()
             log.info("refit of %s starts", job.id)
             self.on_change()
-            return job, refit.refit_task(job, self.searched_rows(job))
+            return job, refit.refit_task(job, self.ledger.searched_rows(job))
         return None
 
     def close(self, result: Refitted) -> None:
@@ -170,17 +136,16 @@ class Sweep:
 
     def fail(self, job: Job, error: str | None = None) -> None:
         """Records a job without a result: its refit failed with `error`, or all of its trials did."""
-        rows = self.searched_rows(job)
+        rows = self.ledger.searched_rows(job)
         first = next((row.error for row in rows if row.error), None)
         self._close(refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}"))
 
     def _close(self, row: JobRow) -> None:
         self.output.write_job(row)
-        self.output.delete(RESUME, f"{row.job_id}-refit.pt")
-        rows = self.rows[row.job_id].values()
+        self.output.delete(*state_file(refit.refit_id(row.job_id)))
+        rows = self.ledger.rows[row.job_id].values()
         compaction.merge_job(self.output, row.dataset, row.category, row.model, row.job_id, rows)
-        self.job_rows[row.job_id] = row
-        self.closed.add(row.job_id)
+        self.ledger.close(row)
         self.claims.drop(row.job_id)
         log.info("job %s ends: %s", row.job_id, row.error or row.status)
         self._tell_closed(row)
@@ -200,19 +165,16 @@ class Sweep:
         """Claims a job and reads its rows again: another sweep may have trained some, or have finished it. False where
         there is nothing left to do, or another one holds it."""
         if not self.claims.take(job.id):
-            self.elsewhere[job.id] = self._holder(job)
+            self.elsewhere[job.id] = self.claims.holder(job.id)
             log.info("job %s is with %s", job.id, self.elsewhere[job.id])
             self.on_change()
             return False
-        place = (job.category.dataset, job.category.name, job.model)
-        self.job_rows |= {row.job_id: row for row in self.output.jobs(*place, of=[job.id])}
-        rows = self.output.trials(*place, of=[job.id])
-        self.rows[job.id] = {row.index: row for row in rows if plan.counts(row, self.job_rows.get(row.job_id))}
-        if plan.finished(job, self.job_rows.get(job.id)):
-            self.closed.add(job.id)
-            self.closed_elsewhere.add(job.id)
+        self.ledger.read_again(job, self.output)
+        if self.ledger.is_finished(job):
+            row = self.ledger.job_rows[job.id]
+            self.ledger.close(row, elsewhere=True)
             self.claims.drop(job.id)
-            self._tell_closed(self.job_rows[job.id])
+            self._tell_closed(row)
             return False
         return True
 
@@ -223,13 +185,9 @@ class Sweep:
         self.looked_at = time.monotonic()
         for job in self._open():
             if self.running[job.id] and job.id in self.claims.others and job.id not in self.claims.mine:
-                self.elsewhere[job.id] = self._holder(job)
+                self.elsewhere[job.id] = self.claims.holder(job.id)
         for job_id in self.elsewhere.keys() - self.claims.others.keys():
             del self.elsewhere[job_id]
-
-    def _holder(self, job: Job) -> str:
-        when_file_who = self.claims.others.get(job.id)
-        return f"another sweep, {when_file_who[2]}" if when_file_who else "another sweep"
 
     # -- what there is
 
@@ -240,28 +198,8 @@ class Sweep:
 
     def _open(self) -> list[Job]:
         """The jobs that this sweep may work on."""
-        return [job for job in self.todo if job.id not in self.closed and job.id not in self.elsewhere]
+        return [job for job in self.ledger.todo if job.id not in self.ledger.closed and job.id not in self.elsewhere]
 
     def _is_searched(self, job: Job) -> bool:
-        rows = self.searched_rows(job)
+        rows = self.ledger.searched_rows(job)
         return len(rows) == job.trials or (self.out_of_time() and bool(rows))
-
-    def searched_rows(self, job: Job) -> list[TrialRow]:
-        """A job's trial rows in order, of those that this run asks for."""
-        return [row for index, row in sorted(self.rows[job.id].items()) if index < job.trials]
-
-    def trial_rows(self) -> list[TrialRow]:
-        """Those of all jobs that are not finished."""
-        return [row for rows in self.rows.values() for row in rows.values()]
-
-    def is_over(self) -> bool:
-        """Whether every job has its row."""
-        return len(self.closed) == len(self.todo)
-
-    def failed_jobs(self) -> list[JobRow]:
-        """The rows of the jobs that ended without a result."""
-        return [
-            self.job_rows[job.id]
-            for job in self.jobs
-            if job.id in self.job_rows and self.job_rows[job.id].status != COMPLETED
-        ]

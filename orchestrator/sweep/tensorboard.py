@@ -61,12 +61,12 @@ def outlived(listen: Callable) -> Callable:
 
 
 class TensorBoard(Listener):
-    """Writes what a sweep tells into a folder while the context lasts. Raises InputError where there can be none."""
+    """Writes what a sweep tells into a folder. Raises InputError where there can be none."""
 
-    def __init__(self, folder: str, sweep: Sweep):
+    def __init__(self, folder: str):
         if "://" in folder:
             raise InputError(f"--tensorboard {folder}: a folder is expected, which may be a mounted one.")
-        self.root, self.sweep, self.is_broken = Path(folder).expanduser(), sweep, False
+        self.root, self.is_broken, self.has_sizes = Path(folder).expanduser(), False, False
         self.under_way: dict[str, Run] = {}  # by trial id
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -75,19 +75,22 @@ class TensorBoard(Listener):
             why = f"cannot be written ({reason(error)}). Name a folder that can."
             raise InputError(f"--tensorboard {folder} {why}") from None
 
-    def __enter__(self) -> "TensorBoard":
-        """Catches up with the trials that had ended, of jobs that are not finished."""
-        self.sweep.listeners.append(self)
-        for row in (row for rows in self.sweep.rows.values() for row in rows.values()):
-            if not any(self._folder(row, row.trial_id).glob(f"*{FROM_ROW}")):
-                self.recorded(row)
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self.sweep.listeners.remove(self)
-        for run in self.under_way.values():
-            with contextlib.suppress(OSError):
-                run.file.close()
+    @contextlib.contextmanager
+    def following(self, sweep: Sweep) -> Iterator[None]:
+        """Hears the sweep while the context lasts; first catches up with the trials that had ended, of jobs that are
+        not finished."""
+        self.has_sizes = len(sweep.ledger.jobs[0].experiment.size_px) > 1
+        sweep.listeners.append(self)
+        try:
+            for row in sweep.ledger.trial_rows():
+                if not any(self._folder(row, row.trial_id).glob(f"*{FROM_ROW}")):
+                    self.recorded(row)
+            yield
+        finally:
+            sweep.listeners.remove(self)
+            for run in self.under_way.values():
+                with contextlib.suppress(OSError):
+                    run.file.close()
 
     @outlived
     def progressed(self, task: TrialTask, epoch: int, val_auc: float | None) -> None:
@@ -95,8 +98,8 @@ class TensorBoard(Listener):
         job, trial_id = task.job, task.job.trial_id(task.index)
         run = self.under_way.get(trial_id)
         if run is None or epoch <= run.epoch:  # the first heard of here, or by another worker since the last one died
-            folder = self.root / safe_name(job.category.name) / job.model / f"seed-{job.seed}" / trial_id
-            run = self.under_way[trial_id] = Run(folder, begins=epoch)
+            folder = self._place(job.category.name, job.model, job.size_px, job.seed)
+            run = self.under_way[trial_id] = Run(folder / trial_id, begins=epoch)
         run.epoch = epoch
         if val_auc is not None:
             run.add(summary.scalar(VAL, val_auc), epoch)
@@ -143,7 +146,11 @@ class TensorBoard(Listener):
             file.unlink(missing_ok=True)
 
     def _folder(self, row: TrialRow | JobRow, name: str) -> Path:
-        return self.root / safe_name(row.category) / row.model / f"seed-{row.seed}" / name
+        return self._place(row.category, row.model, row.size_px, row.seed) / name
+
+    def _place(self, category: str, model: str, size_px: int, seed: int) -> Path:
+        size = f"{size_px}-px-" if self.has_sizes else ""
+        return self.root / safe_name(category) / model / f"{size}seed-{seed}"
 
 
 def _ended(row: TrialRow, epoch: int) -> float | None:

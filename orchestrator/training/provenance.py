@@ -29,7 +29,7 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         "seed": job.seed,
         "protocol": job.experiment.protocol,
         "selection_split": SELECTION_SPLITS[job.experiment.protocol],
-        "size_px": job.experiment.size_px,
+        "size_px": job.size_px,
         "batch": job.experiment.batch,
         "warm_start": job.experiment.warm_start,
         "settings": job.settings,

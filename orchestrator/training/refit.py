@@ -18,6 +18,7 @@ from model.contract import Detector
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
+from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, detectors, fit
@@ -41,7 +42,8 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row without its checkpoint's place, a score for each test image, some pictures."""
+    """What a refit leaves: the job's row, a score for each test image, some pictures. The row names the checkpoint once
+    that is `kept`."""
 
     row: JobRow
     scores: list[ScoreRow]
@@ -95,10 +97,21 @@ def refit(
     return Refitted(row, measured.scores, measured.pictures), files
 
 
+def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
+    """Keeps the files of a refit's checkpoint; its row then names their place."""
+    place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
+    return dataclasses.replace(refitted, row=dataclasses.replace(refitted.row, checkpoint=place))
+
+
+def refit_id(job_id: str) -> str:
+    """What a job's refit is called, as its trials are by their ids."""
+    return f"{job_id}-refit"
+
+
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
     """Where the state of this refit is kept while it is under way."""
     identity = {"winner": task.winner.trial_id, "params": task.winner.params, "workers": task.job.workers}
-    return SavedState(storage, f"{task.job.id}-refit", {**identity, "torch": str(torch.__version__)}, every_s)
+    return SavedState(storage, refit_id(task.job.id), {**identity, "torch": str(torch.__version__)}, every_s)
 
 
 def _row(task: RefitTask, facts: dict[str, Any], measured: dict[str, Any]) -> JobRow:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from orchestrator.errors import RunError
-from orchestrator.results.output import RESUME
+from orchestrator.results.output import state_file
 from orchestrator.results.storage import Storage, reason
 from orchestrator.words import printable
 
@@ -26,7 +26,7 @@ class SavedState:
     there (plain types)."""
 
     def __init__(self, storage: Storage, name: str, identity: dict[str, Any], every_s: float):
-        self.storage, self.name, self.identity, self.every_s = storage, f"{name}.pt", identity, every_s
+        self.storage, self.file, self.identity, self.every_s = storage, state_file(name), identity, every_s
         self.saved_at = self.offered_at = time.monotonic()
         self.cost_s = 0.0  # of saving once
 
@@ -34,7 +34,7 @@ class SavedState:
         """The last state saved; None where there is none, it is torn, or it belongs to another run. Raises RunError
         where the storage cannot be read."""
         try:
-            content = self.storage.read(RESUME, self.name)
+            content = self.storage.read(*self.file)
             if content is None:
                 return None
             saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
@@ -43,7 +43,7 @@ class SavedState:
             raise
         except Exception as error:  # torn, foreign or hostile: it is worth no more than none
             reason = printable(str(error).partition("\n")[0])
-            log.warning("%s cannot be used, training starts over: %s", self.name, reason)
+            log.warning("%s cannot be used, training starts over: %s", self.file[-1], reason)
             return None
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
@@ -60,12 +60,12 @@ class SavedState:
         buffer = io.BytesIO()
         torch.save({"identity": self.identity, "state": state()}, buffer)
         try:
-            self.storage.write(buffer.getvalue(), RESUME, self.name)
+            self.storage.write(buffer.getvalue(), *self.file)
         except RunError as error:
-            log.warning("%s was not saved (%s)", self.name, reason(error.__cause__ or error))
+            log.warning("%s was not saved (%s)", self.file[-1], reason(error.__cause__ or error))
         self.saved_at = self.offered_at = time.monotonic()
         self.cost_s = self.saved_at - start
 
     def clear(self) -> None:
         """The run is over."""
-        self.storage.delete(RESUME, self.name)
+        self.storage.delete(*self.file)

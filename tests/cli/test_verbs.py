@@ -267,3 +267,20 @@ def test_asked_for_more_slots_later_a_study_goes_on_with_as_many_trials_at_once_
     main([*own(data, out), "--trials", "7"])
     again = [path for path in (out / "experiments").iterdir() if path.name.startswith("parallel-trials")]
     assert len(notes) == 1 and again == notes
+
+
+def test_a_trivial_cue_is_named_by_the_check_the_run_and_the_report(data, tmp_path, capsys):
+    for path in [*(data / "brackets" / "test").rglob("*.png"), *(data / "brackets" / "ground_truth").rglob("*.png")]:
+        if "good" not in path.parts:  # every defective picture was taken by another camera
+            picture = Image.open(path)
+            picture.resize((picture.width + 8, picture.height)).save(path)
+    assert main(["datasets", "check", "folder", "--data-root", str(data)]) == 0
+    (said,) = re.findall("trivial cue in brackets: .*width in pixels", capsys.readouterr().out)
+    out = tmp_path / "out"
+    assert main(own(data, out)) == 0
+    before, after = capsys.readouterr().out.split("test_auc", 1)
+    assert before.count(said) == 1 and after.count(said) == 1
+    assert main(own(data, out)) == 0
+    assert capsys.readouterr().out.count(said) == 1, "nothing was decoded; it was kept"
+    assert main(["report", "--output", str(out)]) == 0
+    assert said in (out / "report.html").read_text()

@@ -24,7 +24,8 @@ def images_of(*entries: tuple[str, ...], order: int | None = None) -> Images:
         rows = [rows[i] for i in np.random.default_rng(order).permutation(len(rows))]
     samples, content, pixel_hash = zip(*rows, strict=True)
     blank = np.zeros((len(rows), 2, 2, 3), np.uint8)
-    return Images("folder", "cups", 2, blank, None, samples, content, pixel_hash, unreadable=(), data_hash="")
+    sizes = ((2, 2),) * len(rows)
+    return Images("folder", "cups", 2, blank, None, samples, content, pixel_hash, sizes, unreadable=(), data_hash="")
 
 
 def own_split(train: int, good: int, **defects: int) -> list[tuple[str, ...]]:

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from orchestrator.deploy import choose
-from orchestrator.deploy.choose import Wanted
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
@@ -20,8 +19,8 @@ def output(tmp_path) -> Output:
 def finish(make_checkpoint, output):
     """Puts a finished job with its checkpoint into the output."""
 
-    def finish(job_id: str, model: str = "mean_image", category: str = "bottle", **columns):
-        row, files = make_checkpoint(model, {"category": category}, job_id=job_id, **columns)
+    def finish(job_id: str, model: str = "mean_image", category: str = "bottle", job: dict | None = None, **columns):
+        row, files = make_checkpoint(model, {"category": category, **(job or {})}, job_id=job_id, **columns)
         output.write_checkpoint(job_id, files)
         output.write_job(row)
         return row
@@ -34,54 +33,60 @@ def test_the_highest_validation_auroc_wins_whatever_the_test_says(finish, output
     finish("b", val_auc=0.9, test_auc=0.5)
     finish("c", val_auc=0.95, status="failed")
     finish("d", val_auc=None)
-    assert choose.best(output, Wanted()).config.job_id == "b"
+    assert choose.best(output).config.job_id == "b"
+
+
+def test_sizes_compete_by_validation_too(finish, output):
+    finish("a", val_auc=0.8)
+    finish("b", val_auc=0.9, job={"size_px": 64})
+    assert choose.best(output).config.size_px == 64
 
 
 def test_of_equals_the_first_by_id_wins(finish, output):
     for job_id, model in (("c", "mean_image"), ("a", "mean_image"), ("b", "ganomaly")):
         finish(job_id, model, val_auc=0.9)
-    assert choose.best(output, Wanted()).config.job_id == "a"
+    assert choose.best(output).config.job_id == "a"
 
 
 def test_a_model_or_a_category_can_be_named(finish, output):
     finish("a", val_auc=0.9)
     finish("b", "ganomaly", val_auc=0.8)
     finish("c", category="cable", val_auc=0.7)
-    assert choose.best(output, Wanted(category="bottle", model="ganomaly")).config.job_id == "b"
-    assert choose.best(output, Wanted(category="cable")).config.category == "cable"
+    assert choose.best(output, category="bottle", model="ganomaly").config.job_id == "b"
+    assert choose.best(output, category="cable").config.category == "cable"
 
 
 def test_of_several_categories_one_must_be_named(finish, output):
     finish("a")
     finish("b", category="cable")
     with pytest.raises(InputError, match="mvtec_ad / bottle, mvtec_ad / cable. Name one: --category"):
-        choose.best(output, Wanted())
+        choose.best(output)
 
 
 def test_a_category_of_two_datasets_needs_the_dataset(finish, output):
     finish("a")
     finish("b", dataset="folder")
     with pytest.raises(InputError, match="folder / bottle, mvtec_ad / bottle. Name one: --dataset"):
-        choose.best(output, Wanted(category="bottle"))
+        choose.best(output, category="bottle")
 
 
 @pytest.mark.parametrize("column", ["dataset", "category", "model"])
 def test_an_unknown_name_is_answered_with_those_that_there_are(finish, output, column):
     row = finish("a")
     with pytest.raises(InputError, match=f"{column} 'nothing' does not exist. There are: {getattr(row, column)}"):
-        choose.best(output, Wanted(**{column: "nothing"}))
+        choose.best(output, **{column: "nothing"})
 
 
 def test_an_output_without_a_finished_job_is_said(finish, output):
     finish("a", status="failed")
     with pytest.raises(InputError, match="holds no finished job"):
-        choose.best(output, Wanted())
+        choose.best(output)
 
 
 def test_the_place_that_a_row_names_is_not_followed(finish, output):
     row = finish("a")
     output.write_job(dataclasses.replace(row, checkpoint="/somewhere/else"))
-    assert choose.best(output, Wanted()).place == output.uri("checkpoints", "a")
+    assert choose.best(output).place == output.uri("checkpoints", "a")
 
 
 @pytest.mark.parametrize("job_id", ["../../elsewhere", "..", "a/b"])
@@ -90,21 +95,21 @@ def test_a_row_whose_id_is_a_path_is_refused(make_checkpoint, output, job_id):
     table = "leaderboard", "dataset=mvtec_ad", "category=bottle", "model=mean_image", "x.parquet"
     output.write_table(to_table(type(row), [row]), *table)
     with pytest.raises(InputError, match="a plain name is expected"):
-        choose.best(output, Wanted())
+        choose.best(output)
 
 
 def test_the_checkpoint_of_another_job_is_refused(finish, make_checkpoint, output):
     finish("a")
     output.write_checkpoint("a", make_checkpoint(job_id="b")[1])
     with pytest.raises(InputError, match="is the checkpoint of 'b', another job"):
-        choose.best(output, Wanted())
+        choose.best(output)
 
 
 def test_a_missing_checkpoint_is_said(finish, output):
     finish("a")
     output.delete_folder("checkpoints", "a")
     with pytest.raises(InputError, match="checkpoints/a holds no config.json"):
-        choose.best(output, Wanted())
+        choose.best(output)
 
 
 def test_a_detector_can_be_named_by_its_folder(finish, output):

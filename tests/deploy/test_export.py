@@ -51,7 +51,9 @@ def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
     assert np.array_equal(found, [fit_image(pixels, config.size_px, how) for pixels in images])
 
 
-@pytest.mark.parametrize("model", ["mean_image", "ganomaly", "sa_skip_ganomaly", "alad"])
+@pytest.mark.parametrize(
+    "model", ["mean_image", "patch_gaussian", "patch_forged", "ganomaly", "sa_skip_ganomaly", "alad"]
+)
 def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_pictures(load, model):
     found, images = load(model), pictures(3)
     squares = np.stack([fit_image(pixels, 32, "letterbox") for pixels in images])

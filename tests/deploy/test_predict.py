@@ -14,8 +14,6 @@ from PIL import Image
 
 from orchestrator import cli
 from orchestrator.deploy import choose, predict
-from orchestrator.deploy.choose import Wanted
-from orchestrator.errors import InputError
 from orchestrator.results.output import Output
 
 MODELS = ("mean_image", "ganomaly", "sa_skip_ganomaly")
@@ -248,9 +246,10 @@ def test_a_place_without_pictures_and_a_folder_that_cannot_be_written_are_said(j
     assert status == 2 and "--to file cannot be written" in lines
 
 
-def test_the_detector_is_proved_before_anything_is_written(judge, trained, tmp_path):
+def test_the_detector_is_proved_before_anything_is_written(judge, trained, monkeypatch):
     picture("a/1.png")
-    found = choose.best(Output(str(trained)), Wanted(model="ganomaly"))
-    with pytest.raises(InputError, match="weights.pt is not of the detector"):
-        predict.run(dataclasses.replace(found, weights={}), ["a"], tmp_path / "predictions", "all", None)
+    found = choose.best(Output(str(trained)), model="ganomaly")
+    monkeypatch.setattr(choose, "best", lambda *_: dataclasses.replace(found, weights={}))
+    status, _, lines = judge("a", model="ganomaly")
+    assert status == 2 and "weights.pt is not of the detector" in lines
     assert not Path("predictions").exists()

@@ -5,14 +5,18 @@ import io
 import os
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
 from orchestrator.display import progress
 from orchestrator.display.progress import Progress
 from orchestrator.display.snapshot import BestLine, JobLine, Snapshot
+from orchestrator.estimate.schedule import Place
+from orchestrator.experiment.job import Job
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training.refit import Refitted
 
@@ -46,12 +50,20 @@ def terminal(monkeypatch) -> Terminal:
     return Terminal()
 
 
+def begin(root: Path, *jobs: Job, slots: int = 1) -> Sweep:
+    output = Output(str(root))
+    return Sweep(Ledger.read(jobs, output), output, Claims(output), Place(slots))
+
+
 @pytest.fixture
-def sweep(tmp_path, make_job) -> Sweep:
+def jobs(make_job) -> list[Job]:
     """Two jobs of two trials, [bottle] and cable; a name in brackets would be taken for markup by rich."""
-    sweep = Sweep([make_job("[bottle]", trials=2), make_job("cable", trials=2)], Output(str(tmp_path)))
-    sweep.begin(Claims(sweep.output))
-    return sweep
+    return [make_job("[bottle]", trials=2), make_job("cable", trials=2)]
+
+
+@pytest.fixture
+def sweep(tmp_path, jobs) -> Sweep:
+    return begin(tmp_path, *jobs)
 
 
 @pytest.fixture
@@ -72,9 +84,10 @@ def run(make_trial, make_job_row):
     return to_the_end
 
 
-def test_plain_lines_say_the_beginning_and_the_end_of_every_job(sweep, run):
+def test_plain_lines_say_the_beginning_and_the_end_of_every_job(tmp_path, jobs, run):
+    sweep = begin(tmp_path, *jobs, slots=2)
     screen = io.StringIO()
-    with Progress(sweep, screen, slots=2):
+    with Progress(sweep, screen):
         run(sweep)
     assert screen.getvalue().splitlines() == [
         "2 jobs on 2 slots",
@@ -86,7 +99,7 @@ def test_plain_lines_say_the_beginning_and_the_end_of_every_job(sweep, run):
 def test_now_and_then_a_line_says_how_far_it_is(sweep, run, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", -1.0)
     screen = io.StringIO()
-    with Progress(sweep, screen, slots=1):
+    with Progress(sweep, screen):
         run(sweep)
     lines = screen.getvalue().splitlines()
     (after_one,) = (line for line in lines if "· 1/4 trials · 0 of 1 slot busy" in line)
@@ -95,11 +108,12 @@ def test_now_and_then_a_line_says_how_far_it_is(sweep, run, monkeypatch):
     assert lines[-1].startswith("2/2 jobs · 4/4 trials · 0 of 1 slot busy") and lines[-1].endswith("· 0 s left")
 
 
-def test_a_line_is_said_every_minute_while_nothing_ends_with_the_epochs_under_way(sweep, monkeypatch):
+def test_a_line_is_said_every_minute_while_nothing_ends_with_the_epochs_under_way(tmp_path, jobs, monkeypatch):
+    sweep = begin(tmp_path, *jobs, slots=2)
     monkeypatch.setattr(progress, "HEARTBEAT_S", 0.01)
     monkeypatch.setattr(progress, "LOOK_S", 0.0)
     screen = Ear(lines=3)
-    with Progress(sweep, screen, slots=2):
+    with Progress(sweep, screen):
         task = sweep.next_trial()
         sweep.progressed(task, 1, 0.6)
         sweep.progressed(task, 2, 0.7)
@@ -110,9 +124,10 @@ def test_a_line_is_said_every_minute_while_nothing_ends_with_the_epochs_under_wa
     assert line.endswith((" left", "nearly done")) and "unknown" not in line, "an epoch is enough to begin"
 
 
-def test_many_epochs_in_a_moment_are_looked_at_once(sweep, monkeypatch):
+def test_many_epochs_in_a_moment_are_looked_at_once(tmp_path, jobs, monkeypatch):
+    sweep = begin(tmp_path, *jobs, slots=2)
     monkeypatch.setattr(progress, "LOOK_S", 1e9)
-    with Progress(sweep, io.StringIO(), slots=2) as shown:
+    with Progress(sweep, io.StringIO()) as shown:
         task = sweep.next_trial()
         seen = shown.seen
         sweep.progressed(task, 1, 0.6)
@@ -125,32 +140,32 @@ def test_many_epochs_in_a_moment_are_looked_at_once(sweep, monkeypatch):
 def test_a_line_that_would_say_the_same_again_is_not_said(sweep, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", -1.0)
     screen = io.StringIO()
-    with Progress(sweep, screen, slots=1) as shown:
+    with Progress(sweep, screen) as shown:
         sweep.next_trial()
         said = screen.getvalue()
         shown.changed()
     assert screen.getvalue() == said != ""
 
 
-def test_what_was_finished_before_is_said(sweep, run, tmp_path, make_job):
+def test_what_was_finished_before_is_said(sweep, run, tmp_path, jobs):
     run(sweep)
-    again = Sweep(sweep.jobs, Output(str(tmp_path)))
+    again = begin(tmp_path, *jobs)
     screen = io.StringIO()
-    with Progress(again, screen, slots=1):
+    with Progress(again, screen):
         pass
     assert screen.getvalue() == "1 job on 1 slot; 1 job finished before; 2 trials finished before\n"
 
 
 def test_lines_are_not_broken_where_there_is_no_terminal(sweep):
     screen = io.StringIO()
-    with Progress(sweep, screen, slots=1) as shown:
+    with Progress(sweep, screen) as shown:
         shown.say("x" * 300)
     assert "x" * 300 in screen.getvalue()
 
 
 def test_a_terminal_shows_a_table_that_follows_the_sweep_and_goes(sweep, terminal, monkeypatch):
     monkeypatch.setattr(progress, "LOOK_S", 0.0)
-    with Progress(sweep, terminal, slots=1) as shown:
+    with Progress(sweep, terminal) as shown:
         task = sweep.next_trial()
         sweep.progressed(task, 3, 0.625)
         shown.live.refresh()
@@ -163,13 +178,13 @@ def test_a_terminal_shows_a_table_that_follows_the_sweep_and_goes(sweep, termina
 
 def test_what_libraries_print_stays_off_a_screen_that_is_not_stdout(sweep, terminal, capsys):
     """As under Ray, whose own talk goes to a log."""
-    with Progress(sweep, terminal, slots=1):
+    with Progress(sweep, terminal):
         print("the folder of Tune's results")
     assert "Tune" not in terminal.getvalue() and "Tune" in capsys.readouterr().out
 
 
 def test_finished_jobs_stay_above_the_display(sweep, run, terminal):
-    with Progress(sweep, terminal, slots=1):
+    with Progress(sweep, terminal):
         run(sweep)
     assert "done    [bottle] / sa_skip_ganomaly / seed 0: test AUROC 0.910" in terminal.getvalue()
 
@@ -238,10 +253,10 @@ def test_an_estimate_is_no_finer_than_it_can_be(seen, seconds, text):
 def test_a_reader_that_leaves_does_not_end_the_sweep(sweep, run):
     out, into = os.pipe()
     with os.fdopen(into, "w") as screen:
-        with Progress(sweep, screen, slots=1):
+        with Progress(sweep, screen):
             os.close(out)
             run(sweep)
-    assert sweep.is_over()
+    assert sweep.ledger.is_over()
 
 
 @pytest.mark.parametrize(("name", "value"), [("CI", "1"), ("TERM", "dumb")])
@@ -250,7 +265,7 @@ def test_under_ci_and_on_a_dumb_terminal_lines_are_plain(name, value, sweep, run
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv(name, value)
     screen = Terminal()
-    with Progress(sweep, screen, slots=1):
+    with Progress(sweep, screen):
         run(sweep)
     assert "\x1b[2K" not in screen.getvalue() and "done    [bottle]" in screen.getvalue()
 
@@ -260,9 +275,8 @@ def test_names_and_errors_are_lines_that_only_show(tmp_path, make_job, run, scre
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", -1.0)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("CI", raising=False)
-    sweep = Sweep([make_job("a\x1b]0;t\r\nb :bomb:", trials=2)], Output(str(tmp_path)))
-    sweep.begin(Claims(sweep.output))
-    with Progress(sweep, screen, slots=1) as shown:
+    sweep = begin(tmp_path, make_job("a\x1b]0;t\r\nb :bomb:", trials=2))
+    with Progress(sweep, screen) as shown:
         shown.changed()
         run(sweep)
         if not shown.is_plain:

@@ -35,7 +35,7 @@ def printed(capsys) -> list[str]:
 
 @pytest.mark.parametrize(("form", "bullet"), [("table", ""), ("markdown", "- ")])
 def test_under_the_ranking_stands_whether_the_first_beats_the_second(output, capsys, form, bullet):
-    ranking.leaderboard(output, format=form)
+    ranking.print_leaderboard(output, format=form)
     *_, caption, empty, sentence, how = printed(capsys)
     assert "protocol holdout" in caption and empty == ""
     assert sentence.startswith(f"{bullet}bottle: {A} leads {B} by 0.") and sentence.endswith("2 jobs each): told apart")
@@ -44,16 +44,16 @@ def test_under_the_ranking_stands_whether_the_first_beats_the_second(output, cap
 
 def test_a_runs_own_ranking_compares_only_its_own_jobs(output, capsys):
     jobs = {row.job_id for row in output.jobs() if row.seed == 0}
-    ranking.leaderboard(output, only=jobs)
+    ranking.print_leaderboard(output, only=jobs)
     assert "1 job each" in "\n".join(printed(capsys))
-    ranking.leaderboard(output, only={job for job in jobs if job.startswith(f"bottle-{A}")})
+    ranking.print_leaderboard(output, only={job for job in jobs if job.startswith(f"bottle-{A}")})
     assert "leads" not in "\n".join(printed(capsys))
 
 
 def test_json_and_csv_hold_nothing_but_the_rows(output, capsys):
-    ranking.leaderboard(output, by="model", format="json")
+    ranking.print_leaderboard(output, by="model", format="json")
     assert [line["lead_over"] for line in json.loads("\n".join(printed(capsys)))] == [B, None]
-    ranking.leaderboard(output, format="csv")
+    ranking.print_leaderboard(output, format="csv")
     assert len(printed(capsys)) == 3
 
 
@@ -61,7 +61,7 @@ def test_json_and_csv_hold_nothing_but_the_rows(output, capsys):
 def test_a_narrow_terminal_gets_fewer_columns_rather_than_broken_words(output, capsys, monkeypatch, by, width, dropped):
     monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
     monkeypatch.setenv("COLUMNS", str(width))
-    ranking.leaderboard(output, by=by)
+    ranking.print_leaderboard(output, by=by)
     header, first, *_ = printed(capsys)
     assert {"trials", "au_pro"} - set(header.split()) == dropped
     assert A in first.split() and len(header) <= width
@@ -70,7 +70,7 @@ def test_a_narrow_terminal_gets_fewer_columns_rather_than_broken_words(output, c
 def test_on_a_very_narrow_one_names_are_shortened(output, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")
-    ranking.leaderboard(output)
+    ranking.print_leaderboard(output)
     header, first, *_ = printed(capsys)
     assert max(len(header), len(first)) <= 40 and "…" in first and first.split()[0] == "1"
 
@@ -78,7 +78,7 @@ def test_on_a_very_narrow_one_names_are_shortened(output, capsys, monkeypatch):
 def test_a_name_in_colons_is_no_picture(tmp_path, capsys, make_job, make_job_row):
     output = Output(str(tmp_path))
     output.write_job(make_job_row(make_job(":bomb: [bold]x[/]")))
-    ranking.leaderboard(output)
+    ranking.print_leaderboard(output)
     assert ":bomb: [bold]x[/]" in capsys.readouterr().out
 
 
@@ -86,28 +86,28 @@ def test_a_name_in_colons_is_no_picture(tmp_path, capsys, make_job, make_job_row
 
 
 def test_the_papers_tables_in_every_format(output, capsys):
-    ranking.paper(output)
+    ranking.print_paper(output)
     table = printed(capsys)
     assert "Table 1: test AUROC on MVTec AD" in table
     assert any(re.fullmatch(rf"bottle +{A} +0\.954 +\S+ +\S+-\S+ +holdout +64 +2", line) for line in table)
     assert "1 of the paper's 15 categories were run: bottle." in table
 
-    ranking.paper(output, "markdown")
+    ranking.print_paper(output, "markdown")
     text = printed(capsys)
     assert "### Table 1: test AUROC on MVTec AD" in text
     title = text.index("### Table 1: test AUROC on MVTec AD")
     assert text[title + 1] == "" and text[title + 2].startswith("| category | model | paper | ours |")
     assert any(line.startswith("- Read the paper's figures with care") for line in text)
 
-    ranking.paper(output, "json")
+    ranking.print_paper(output, "json")
     assert set(json.loads("\n".join(printed(capsys)))) == {"table_1", "table_1_mean"}
-    ranking.paper(output, "csv")
+    ranking.print_paper(output, "csv")
     assert printed(capsys)[0].startswith("category,model,paper,ours,")
 
 
 def test_an_output_without_the_papers_datasets_says_how_to_get_them(tmp_path):
     with pytest.raises(InputError, match="--dataset mvtec_ad") as caught:
-        ranking.paper(Output(str(tmp_path)))
+        ranking.print_paper(Output(str(tmp_path)))
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -115,6 +115,6 @@ def test_an_output_without_the_papers_datasets_says_how_to_get_them(tmp_path):
 def test_the_papers_tables_fit_a_terminal(output, capsys, monkeypatch, width):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(width))
-    ranking.paper(output)
+    ranking.print_paper(output)
     rows = [line for line in printed(capsys) if re.search(rf"\b{A}\b.*\bholdout\b", line)]
     assert len(rows) == 2 and all(re.search(r"\d\.\d{3}-\d\.\d{3}", row) for row in rows)

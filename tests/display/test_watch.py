@@ -55,6 +55,13 @@ def test_a_job_is_under_way_from_its_claim_to_its_row(output, finish, make_job, 
     assert view.under_way == () and view.ranking.cells[0][:3] == ("1", "bottle", "sa_skip_ganomaly")
 
 
+def test_sizes_are_told_where_there_are_several(output, make_job, make_trial):
+    for size_px in (32, 64):
+        output.write_trial(make_trial(make_job(size_px=size_px), 0, [0.75]))
+    under_way = sorted(job.model for job in Watch(output).look().under_way)
+    assert under_way == ["sa_skip_ganomaly at 32 px", "sa_skip_ganomaly at 64 px"]
+
+
 def test_a_job_whose_sweep_has_died_is_still_seen_by_its_rows(output, make_job, make_trial):
     output.write_trial(make_trial(make_job(), 0, [0.75]))
     assert [job.trials for job in Watch(output).look().under_way] == [1]
@@ -212,7 +219,7 @@ def test_a_reader_that_leaves_ends_it(output, monkeypatch):
 @pytest.mark.parametrize("every_s", [0.0, -1.0, float("nan"), float("inf")])
 def test_it_looks_every_few_seconds(output, every_s):
     with pytest.raises(InputError, match="--watch .*: seconds above 0 are expected"):
-        watch.leaderboard(output, every_s)
+        watch.follow(output, every_s)
 
 
 @pytest.mark.parametrize("other", [["--paper"], ["--sql", "SELECT 1"], ["--format", "csv"]])

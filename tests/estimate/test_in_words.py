@@ -2,19 +2,21 @@
 what a time budget buys."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from orchestrator.estimate import in_words
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.pace import Measured, Pace
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.job import Category
+from orchestrator.experiment.job import Category, Sized, jobs
 from orchestrator.experiment.plan import Left
 
-A, B = "skip_ganomaly", "mean_image"
+A, B = "skip_ganomaly", "ganomaly"
 PACE = Pace(image_s=0.01, score_s=0.05)
-EXPERIMENT = Experiment(size_px=64, batch=10, epochs=1)
+EXPERIMENT = Experiment(size_px=(64,), batch=10, epochs=1)
 
 
 @pytest.fixture
@@ -29,11 +31,17 @@ def lefts(make_job):
 
 
 def rows(**paces: Pace) -> Measured:
-    return Measured(paces, "NVIDIA H100", held=0.5, unit="GPU", rows=7)
+    return Measured(at_64_px(paces), "NVIDIA H100", held=0.5, unit="GPU", rows=7)
 
 
 def probes(failed: dict[str, str] | None = None, **paces: Pace) -> Measured:
-    return Measured(paces, "cpu x2", held=2.0, unit="CPU-core", probe_s=4.2, failed=failed or {})
+    return Measured(
+        at_64_px(paces), "cpu x2", held=2.0, unit="CPU-core", probe_s=4.2, failed=at_64_px(failed or {})
+    )
+
+
+def at_64_px(by_model: dict) -> dict[Sized, Any]:
+    return {Sized(model, 64): value for model, value in by_model.items()}
 
 
 def outlook(lefts, *known: Measured, slots: int = 1) -> Outlook:
@@ -59,6 +67,17 @@ def test_few_jobs_are_a_line_each_without_what_is_the_same_in_all(lefts):
 def test_seeds_are_told_where_there_are_several(lefts):
     names, cells = in_words.table(outlook([*lefts("bottle"), *lefts("bottle", seed=(5,))]))
     assert [line[names.index("seed")] for line in cells] == ["0", "5"]
+
+
+def test_sizes_are_told_where_there_are_several(lefts):
+    two = [*lefts("bottle"), *lefts("bottle", size_px=128)]
+    names, cells = in_words.table(outlook(two, rows(skip_ganomaly=PACE)))
+    assert [line[names.index("px")] for line in cells] == ["64", "128"]
+    assert [line[names.index("a step")] for line in cells] == ["100 ms", "-"], "a pace is of a size"
+    many = [left for size_px in (64, 128) for left in lefts(*map(str, range(20)), size_px=size_px)]
+    names, cells = in_words.table(outlook(many))
+    assert names[:4] == ["model", "px", "categories", "jobs"]
+    assert [line[:4] for line in cells] == [[A, "64", "20", "20"], [A, "128", "20", "20"]]
 
 
 def test_the_dataset_is_told_where_a_name_is_not_enough(lefts, make_job):
@@ -105,6 +124,20 @@ def test_totals_times_and_their_source(lefts, make_job):
     ]
 
 
+def test_of_several_sizes_each_is_named_with_what_is_known_of_it():
+    both = dataclasses.replace(EXPERIMENT, model=(A,), size_px=(64, 128), steps_per_epoch=10)
+    bottle = Category("mvtec_ad", "bottle", "/data", images=292, train_images=209, fingerprint="f" * 64)
+    left = [Left(job, trials=2, refits=1) for job in jobs(both, [bottle], 1)]
+    assert in_words.sentences(outlook(left, rows(skip_ganomaly=PACE)), both, "results") == [
+        "1 model x 1 category x 2 sizes x 1 seed = 2 jobs, 0 finished; "
+        "left: 4 trials and 2 refits, of 1 epoch each",
+        "to train, at most: 60 optimisation steps, 600 images at 64 px, 128 px in batches of at most 10",
+        "time of what is measured, at most: 0.0016 GPU-hours, 11 s on one slot",
+        "by 7 trial rows of results at 64 px on NVIDIA H100, validation included",
+        "not measured there, so the whole takes longer: skip_ganomaly at 128 px; add --probe (about 5 s)",
+    ]
+
+
 def test_slots_shorten_the_time_down_to_the_longest_job_and_leave_the_gpu_hours(lefts):
     slow = rows(skip_ganomaly=Pace(image_s=36.0, score_s=0.0))  # an hour a trial, 3 h a job, on half a GPU
     jobs = lefts("bottle", "cable", "pill")
@@ -125,7 +158,7 @@ def test_what_is_not_measured_is_named_and_left_out_and_how_to_measure_it(lefts)
     assert say(both, rows(skip_ganomaly=PACE))[2:] == [
         "time of what is measured, at most: 0.0016 GPU-hours, 11 s on one slot",
         "by 7 trial rows of results at 64 px on NVIDIA H100, validation included",
-        "not measured there, so the whole takes longer: mean_image; add --probe (about 5 s)",
+        "not measured there, so the whole takes longer: ganomaly; add --probe (about 5 s)",
     ]
     assert say(both)[2:] == [
         "time: not measured, since results holds no finished trial of these models at 64 px; add --probe (about 10 s)"
@@ -134,7 +167,7 @@ def test_what_is_not_measured_is_named_and_left_out_and_how_to_measure_it(lefts)
 
 def test_rows_and_a_probe_are_two_sources_and_their_units_are_not_added(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    assert say(both, rows(skip_ganomaly=PACE), probes(mean_image=PACE))[2:] == [
+    assert say(both, rows(skip_ganomaly=PACE), probes(ganomaly=PACE))[2:] == [
         "time, at most: 0.0016 GPU-hours and 0.0063 CPU-core-hours, 23 s on one slot",
         "by 7 trial rows of results at 64 px on NVIDIA H100, validation included",
         "by a probe of 1 model (4.20 s, with no other slot busy) at 64 px on cpu x2, validation included",
@@ -143,7 +176,7 @@ def test_rows_and_a_probe_are_two_sources_and_their_units_are_not_added(lefts):
 
 def test_a_model_that_could_not_be_probed_is_one_line(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    lines = say(both, probes({A: "does not fit in batches of 10"}, mean_image=PACE))
+    lines = say(both, probes({A: "does not fit in batches of 10"}, ganomaly=PACE))
     assert lines[2].startswith("time of what is measured, at most: 0.0063 CPU-core-hours, 11 s")
     assert lines[-1] == "skip_ganomaly: does not fit in batches of 10" and "--probe" not in "".join(lines)
     assert say(lefts("bottle"), probes({A: "its worker died"}))[2:] == ["skip_ganomaly: its worker died"]
@@ -186,7 +219,7 @@ def test_a_budget_shorter_than_a_trial_may_leave_nothing(lefts):
 
 def test_what_could_not_be_measured_is_not_in_the_share(lefts):
     both = [*lefts("bottle"), *lefts("bottle", model=B)]
-    first, second, _ = bought(both, probes({A: "does not fit"}, mean_image=PACE), left_s=60)
+    first, second, _ = bought(both, probes({A: "does not fit"}, ganomaly=PACE), left_s=60)
     assert (first, second.partition(": the whole ")[2]) == (
         "skip_ganomaly: does not fit",
         "but for skip_ganomaly takes at most 11 s on one slot",

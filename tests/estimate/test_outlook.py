@@ -7,15 +7,17 @@ import pytest
 from datasets.images import load
 from datasets.split import split
 from orchestrator.estimate import pace
-from orchestrator.estimate.outlook import Outlook, Place
+from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.pace import Measured, Pace, Probed
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
-from orchestrator.experiment.job import Category
+from orchestrator.experiment.job import Category, Sized
 from orchestrator.experiment.plan import Left
 from orchestrator.results.output import Output
 from orchestrator.results.rows import FAILED
 
 A, B = "sa_skip_ganomaly", "skip_ganomaly"
+AT_32, AT_64 = Sized(A, 32), Sized(A, 64)
 TIMES = {  # of 2 epochs: 4 s of training at 100 images a second, 3 s a validation of 30 images
     "images_per_s": 100.0,
     "train_s": 4.0,
@@ -37,7 +39,7 @@ def row(make_job, make_trial):
 
 
 def measure(*rows, size_px: int = 32, batch: int = 10) -> Measured:
-    (measured,) = pace.by_rows(rows, (A, B), size_px, batch)
+    (measured,) = pace.by_rows(rows, {Sized(A, size_px), Sized(B, size_px)}, batch)
     return measured
 
 
@@ -45,12 +47,12 @@ def measure(*rows, size_px: int = 32, batch: int = 10) -> Measured:
 
 
 def test_a_pace_is_training_and_scoring_an_image(row):
-    assert measure(row()).paces == {A: Pace(image_s=0.01, score_s=0.1)}
+    assert measure(row()).paces == {AT_32: Pace(image_s=0.01, score_s=0.1)}
 
 
 def test_of_many_rows_it_is_the_median(row):
     rows = [row(images_per_s=100.0 * k, wall_s=4.0 + 6 * k) for k in (1, 2, 50)]
-    assert measure(*rows).paces[A] == Pace(image_s=0.005, score_s=0.2)
+    assert measure(*rows).paces[AT_32] == Pace(image_s=0.005, score_s=0.2)
     assert measure(*rows).rows == 3
 
 
@@ -62,24 +64,29 @@ def test_rows_that_measured_nothing_are_left_out(row, make_job, make_trial):
         row(model="mean_image"),  # not asked for
         row(size_px=64),
     ]
-    assert pace.by_rows(useless, (A, B), 32, 10) == []
+    assert pace.by_rows(useless, {AT_32, Sized(B, 32)}, 10) == []
     assert measure(*useless, row()).rows == 1
 
 
 def test_rows_of_the_same_batch_are_preferred_and_others_are_better_than_none(row):
     other = row(batch=20, images_per_s=200.0)
-    assert measure(row(), other, other).paces[A].image_s == 0.01
-    assert measure(other).paces[A].image_s == 0.005
+    assert measure(row(), other, other).paces[AT_32].image_s == 0.01
+    assert measure(other).paces[AT_32].image_s == 0.005
     both = measure(row(), other, row(model=B, batch=20, images_per_s=50.0))
-    assert {model: pace.image_s for model, pace in both.paces.items()} == {A: 0.01, B: 0.02}
+    assert {sized: pace.image_s for sized, pace in both.paces.items()} == {AT_32: 0.01, Sized(B, 32): 0.02}
     assert both.rows == 2
+
+
+def test_a_model_has_a_pace_for_each_size(row):
+    (both,) = pace.by_rows([row(), row(size_px=64, images_per_s=25.0)], {AT_32, AT_64}, 10)
+    assert {sized: pace.image_s for sized, pace in both.paces.items()} == {AT_32: 0.01, AT_64: 0.04}
 
 
 def test_devices_are_not_mixed_the_one_with_most_rows_counts(row):
     gpu = row(device="NVIDIA H100", images_per_s=1000.0, gpu_s=2.5)
     measured = measure(row(), gpu, gpu)
     assert (measured.device, measured.rows) == ("NVIDIA H100", 2)
-    assert measured.paces[A].image_s == 0.001
+    assert measured.paces[AT_32].image_s == 0.001
 
 
 def test_what_a_trial_held_is_its_share_of_a_gpu_or_its_cores(row):
@@ -91,8 +98,8 @@ def test_what_a_trial_held_is_its_share_of_a_gpu_or_its_cores(row):
 def test_the_memory_is_a_gpus_at_its_highest_that_of_a_process_says_nothing(row):
     gpu = {"device": "NVIDIA H100", "gpu_s": 2.5}
     peaks = [row(**gpu, peak_memory_bytes=bytes_) for bytes_ in (300, 500, 400)]
-    assert measure(*peaks).paces[A].memory_bytes == 500
-    assert measure(row(peak_memory_bytes=500)).paces[A].memory_bytes is None
+    assert measure(*peaks).paces[AT_32].memory_bytes == 500
+    assert measure(row(peak_memory_bytes=500)).paces[AT_32].memory_bytes is None
 
 
 # -- what probes tell
@@ -100,11 +107,12 @@ def test_the_memory_is_a_gpus_at_its_highest_that_of_a_process_says_nothing(row)
 
 def test_probes_of_several_models_are_one_source_and_those_that_failed_say_why():
     good = Probed(Pace(0.01, 0.1), device="cpu x2", wall_s=3.0)
-    measured = pace.by_probes({A: good, B: Probed(error="does not fit", device="cpu x2", wall_s=1.0)})
-    assert measured == Measured({A: good.pace}, "cpu x2", 2.0, "CPU-core", probe_s=4.0, failed={B: "does not fit"})
-    gpu = pace.by_probes({A: dataclasses.replace(good, device="NVIDIA H100", gpus=0.25)})
+    measured = pace.by_probes({AT_32: good, AT_64: Probed(error="does not fit", device="cpu x2", wall_s=1.0)})
+    failed = {AT_64: "does not fit"}
+    assert measured == Measured({AT_32: good.pace}, "cpu x2", 2.0, "CPU-core", probe_s=4.0, failed=failed)
+    gpu = pace.by_probes({AT_32: dataclasses.replace(good, device="NVIDIA H100", gpus=0.25)})
     assert (gpu.held, gpu.unit) == (0.25, "GPU")
-    assert pace.by_probes({A: Probed(error="its worker died")}).failed == {A: "its worker died"}
+    assert pace.by_probes({AT_32: Probed(error="its worker died")}).failed == {AT_32: "its worker died"}
 
 
 # -- what is left
@@ -165,7 +173,7 @@ def outlook(make_job):
     def make(*trials: int, known: bool = True, **place) -> Outlook:
         options = {"epochs": 1, "steps_per_epoch": 10, "batch": 10}
         lefts = [Left(make_job(str(i), **options), count, 1) for i, count in enumerate(trials)]
-        paces = {A: Pace(image_s=0.01, score_s=0.0)} if known else {}
+        paces = {AT_64: Pace(image_s=0.01, score_s=0.0)} if known else {}
         return Outlook(lefts, [Measured(paces, "cpu x2", 2.0, "CPU-core")], Place(**{"slots": 1, **place}))
 
     return make
@@ -203,7 +211,7 @@ def test_it_lies_between_the_two_bounds_that_any_schedule_keeps(outlook, trials,
 
 
 def test_what_is_not_measured_is_named_and_counts_for_nothing(outlook):
-    assert outlook(3, known=False).unmeasured() == [A]
+    assert outlook(3, known=False).unmeasured() == [AT_64]
     assert outlook(3, known=False).wall_s() == 0 == len(outlook(3, known=False).measured())
     assert outlook(3).unmeasured() == []
 

@@ -11,12 +11,13 @@ from orchestrator.estimate import probe
 from orchestrator.estimate.outlook import PROBE_S, Outlook, Place, complete
 from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.job import Sized
 from orchestrator.experiment.plan import Left
 from orchestrator.local_backend import LocalBackend
 from orchestrator.training.scoring import SCORE_BATCH
 
 CPU = torch.device("cpu")
-EXPERIMENT = Experiment(model=("ganomaly", "mean_image"), size_px=32, batch=4)
+EXPERIMENT = Experiment(model=("ganomaly", "mean_image"), size_px=(32,), batch=4)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_a_model_of_no_work_is_not_asked_for_ever():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_can_be_probed(model):
-    probed = probe.probe(EXPERIMENT, model, CPU, 0.0)
+    probed = probe.probe(EXPERIMENT, Sized(model, 32), CPU, 0.0)
     assert probed.error is None
     assert probed.pace.image_s > 0 and probed.pace.score_s > 0 and probed.pace.memory_bytes is None
     assert probed.device.startswith("cpu x") and probed.wall_s > 0
@@ -98,7 +99,7 @@ def test_the_detector_is_the_runs_own_at_its_size_and_batch(monkeypatch):
     monkeypatch.setattr(probe, "TRAIN_S", 60.0)
     monkeypatch.setattr(probe, "SCORE_S", 60.0)
     monkeypatch.setattr(probe, "ENOUGH", 1)
-    probe.probe(dataclasses.replace(EXPERIMENT, set=("lr=0.003",)), "ganomaly", CPU, 0.0)
+    probe.probe(dataclasses.replace(EXPERIMENT, set=("lr=0.003",)), Sized("ganomaly", 32), CPU, 0.0)
     assert (0.003, (4, 3, 32, 32)) in seen and seen[-1] == SCORE_BATCH
 
 
@@ -112,9 +113,38 @@ def test_a_model_of_phases_is_measured_in_each(monkeypatch):
 
     monkeypatch.setattr("model.f_anogan.FAnoGan", Watched)
     monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 3.0 * images)
-    pace = probe.probe(EXPERIMENT, "f_anogan", CPU, 0.0).pace
+    pace = probe.probe(EXPERIMENT, Sized("f_anogan", 32), CPU, 0.0).pace
     assert phases[:3] == [True, True, False]  # two thirds are the GAN's
     assert pace.image_s == 1.0  # 3 s for three steps on one image
+
+
+def test_a_model_that_takes_no_step_is_measured_by_making_it_anew_each_time(monkeypatch):
+    seen = []
+
+    class Watched(MODELS["patch_gaussian"]):
+        def calibrate(self, normals):
+            (images,) = normals
+            seen.append((self.gaussian.is_fitted(), len(images)))
+            super().calibrate([images])
+
+    monkeypatch.setattr("model.patch_gaussian.PatchGaussian", Watched)
+    monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 2.0 * images)
+    pace = probe.probe(EXPERIMENT, "patch_gaussian", CPU, 0.0).pace
+    assert seen[:3] == [(False, SCORE_BATCH), (False, 1), (False, 1)], "first the one that scores"
+    assert pace.image_s == 2.0
+
+
+def test_a_model_that_trains_is_calibrated_before_its_first_step(monkeypatch):
+    seen = []
+
+    class Watched(MODELS["patch_forged"]):
+        def step(self, images, progress):
+            seen.append(self.deviations.is_fitted())
+            return super().step(images, progress)
+
+    monkeypatch.setattr("model.patch_forged.PatchForged", Watched)
+    assert probe.probe(EXPERIMENT, "patch_forged", CPU, 0.0).error is None
+    assert seen and all(seen)
 
 
 def test_anogans_long_search_is_cut_and_multiplied(monkeypatch):
@@ -127,15 +157,15 @@ def test_anogans_long_search_is_cut_and_multiplied(monkeypatch):
 
     monkeypatch.setattr("model.anogan.AnoGan", Watched)
     monkeypatch.setattr(probe, "_timed", lambda work, device: lambda images: work(images) or 2.0 * images)
-    probed = probe.probe(EXPERIMENT, "anogan", CPU, 0.0)
+    probed = probe.probe(EXPERIMENT, Sized("anogan", 32), CPU, 0.0)
     assert set(searches) == {probe.SEARCH_STEPS}
     assert probed.pace == Pace(image_s=2.0, score_s=2.0 * 500 / probe.SEARCH_STEPS)
     short = dataclasses.replace(EXPERIMENT, set=("anogan.latent_steps=3",))
-    assert probe.probe(short, "anogan", CPU, 0.0).pace.score_s == 2.0 and searches[-1] == 3
+    assert probe.probe(short, Sized("anogan", 32), CPU, 0.0).pace.score_s == 2.0 and searches[-1] == 3
 
 
 def test_a_size_that_a_model_does_not_take_is_its_failure():
-    probed = probe.probe(dataclasses.replace(EXPERIMENT, size_px=48), "ganomaly", CPU, 0.0)
+    probed = probe.probe(EXPERIMENT, Sized("ganomaly", 48), CPU, 0.0)
     assert probed.pace is None and "a power of two >= 32" in probed.error
 
 
@@ -144,7 +174,7 @@ def test_want_of_memory_is_said_in_a_short_line(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 80 GiB. And so on.")
 
     monkeypatch.setattr(MODELS["ganomaly"], "step", full)
-    error = probe.probe(EXPERIMENT, "ganomaly", CPU, 0.0).error
+    error = probe.probe(EXPERIMENT, Sized("ganomaly", 32), CPU, 0.0).error
     assert error == "does not fit in batches of 4: OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
@@ -154,14 +184,15 @@ def test_want_of_memory_is_said_in_a_short_line(monkeypatch):
 @pytest.fixture
 def outlook(make_job):
     lefts = [Left(make_job(model=(model,), size_px=32, batch=4), 2, 1) for model in EXPERIMENT.model]
-    return Outlook(lefts, [Measured({"ganomaly": Pace(0.5, 0.5)}, "cpu x4", 4.0, "CPU-core", rows=3)], Place(1))
+    paces = {Sized("ganomaly", 32): Pace(0.5, 0.5)}
+    return Outlook(lefts, [Measured(paces, "cpu x4", 4.0, "CPU-core", rows=3)], Place(1))
 
 
 def test_only_what_no_row_tells_of_is_probed_and_said(outlook):
     said = []
     whole = complete(outlook, EXPERIMENT, LocalBackend(Execution(backend="local")), said.append)
     rows, probed = whole.known
-    assert rows == outlook.known[0] and set(probed.paces) == {"mean_image"} and probed.unit == "CPU-core"
+    assert rows == outlook.known[0] and set(probed.paces) == {Sized("mean_image", 32)} and probed.unit == "CPU-core"
     assert said == ["measuring by a few steps each: mean_image"] and whole.unmeasured() == []
 
 
@@ -175,7 +206,7 @@ def test_a_probe_has_the_threads_of_a_trial():
     backend = LocalBackend(Execution(backend="local", cpus_per_trial=2))
     before = torch.get_num_threads()
     try:
-        assert backend.probe(EXPERIMENT, "mean_image").device == "cpu x2"
+        assert backend.probe(EXPERIMENT, Sized("mean_image", 32)).device == "cpu x2"
     finally:
         torch.set_num_threads(before)
 

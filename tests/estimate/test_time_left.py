@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from orchestrator.estimate.time_left import JobState, UnderWay, left_s
+from orchestrator.estimate.schedule import Place
+from orchestrator.estimate.time_left import JobState, UnderWay, left_s, refits_s
 from orchestrator.experiment.job import Category
 
 A, B = "sa_skip_ganomaly", "ganomaly"
@@ -63,50 +64,58 @@ def test_a_trial_that_starts_over_is_timed_anew():
 
 
 def test_nothing_is_known_before_the_first_epoch_has_ended(job):
-    assert left_s([JobState(job(), [], [UnderWay(0.0)], unstarted=3, refits=1)], slots=1) is None
-    assert left_s([], slots=1) is None
+    assert left_s([JobState(job(), [], [UnderWay(0.0)], unstarted=3, refits=1)], Place(1)) is None
+    assert left_s([], Place(1)) is None
 
 
 def test_the_first_epoch_is_enough_to_begin(job):
     one = UnderWay(0.0).after(1, 0.5, 10.0)
-    assert left_s([JobState(job(), [], [one], unstarted=3, refits=1)], slots=1) == 90 + 3 * 100 + 100
+    assert left_s([JobState(job(), [], [one], unstarted=3, refits=1)], Place(1)) == 90 + 3 * 100 + 100
 
 
 def test_the_mean_of_a_models_trials_counts_those_that_were_stopped(job, finished):
     rows = [finished(job(), 0, 100.0), finished(job(), 1, 20.0, epochs=2)]
-    assert left_s([JobState(job(), rows, unstarted=2)], slots=1) == pytest.approx(2 * 60)
+    assert left_s([JobState(job(), rows, unstarted=2)], Place(1)) == pytest.approx(2 * 60)
 
 
 def test_a_category_of_more_images_takes_longer_in_proportion(job, finished):
     done = JobState(job("bottle", train_images=200), [finished(job("bottle"), 0, 100.0)])
-    assert left_s([done, JobState(job("cable", train_images=300), [], unstarted=1)], slots=1) == pytest.approx(150)
+    assert left_s([done, JobState(job("cable", train_images=300), [], unstarted=1)], Place(1)) == pytest.approx(150)
 
 
 def test_each_model_has_its_own_pace_and_one_without_trials_that_of_all(job, finished):
     fast, slow = job(model=B), job(model=A)
     known = [JobState(fast, [finished(fast, 0, 10.0)], unstarted=1), JobState(slow, [finished(slow, 0, 90.0)])]
-    assert left_s(known, slots=1) == pytest.approx(10)
-    assert left_s([*known, JobState(job(model="sagan"), [], unstarted=1)], slots=1) == pytest.approx(10 + 50)
+    assert left_s(known, Place(1)) == pytest.approx(10)
+    assert left_s([*known, JobState(job(model="sagan"), [], unstarted=1)], Place(1)) == pytest.approx(10 + 50)
 
 
 def test_a_refit_takes_its_winner_up_to_the_best_epoch_after_its_start_less_what_it_has_had(job, finished):
     rows = [finished(job(), 0, 100.0, best_epoch=3)]
-    assert left_s([JobState(job(), rows, refits=1)], slots=1, refit_start_s=20.0) == pytest.approx(50)
-    assert left_s([JobState(job(), rows, refits=1, refitting_s=35.0)], 1, 1, 20.0) == pytest.approx(15)
-    assert left_s([JobState(job(), rows, refits=1, refitting_s=99.0)], 1, 1, 20.0) == 0.0
+    place = Place(1, refit_start_s=20.0)
+    assert left_s([JobState(job(), rows, refits=1)], place) == pytest.approx(50)
+    assert left_s([JobState(job(), rows, refits=1, refitting_s=35.0)], place) == pytest.approx(15)
+    assert left_s([JobState(job(), rows, refits=1, refitting_s=99.0)], place) == 0.0
+
+
+def test_the_refits_of_several_winners_share_the_slots(job, finished):
+    winners = [finished(job(), 0, 100.0, best_epoch=3), finished(job("cable"), 0, 50.0)]
+    assert refits_s(winners, Place(1, refit_start_s=20.0)) == 70 + (50 + 70), "the longest twice, at most"
+    assert refits_s(winners, Place(2)) == 50 + (30 + 50) / 2
+    assert refits_s([], Place(1)) == 0.0
 
 
 def test_slots_share_the_work_but_one_jobs_trials_wait_for_one_another(job, finished):
     jobs = [job(name) for name in "abcd"]
     states = [JobState(one, [finished(one, 0, 10.0)], unstarted=4) for one in jobs]
-    assert left_s(states, slots=2) == pytest.approx(80)
-    assert left_s(states, slots=40) == pytest.approx(40), "one after the other"
-    assert left_s(states, slots=40, parallel_trials=2) == pytest.approx(20)
-    assert left_s(states, slots=40, parallel_trials=40) == pytest.approx(10), "none is shorter than one trial"
+    assert left_s(states, Place(2)) == pytest.approx(80)
+    assert left_s(states, Place(40)) == pytest.approx(40), "one after the other"
+    assert left_s(states, Place(40, 2)) == pytest.approx(20)
+    assert left_s(states, Place(40, 40)) == pytest.approx(10), "none is shorter than one trial"
 
 
 def test_all_done_is_nothing_left(job, finished):
-    assert left_s([JobState(job(), [finished(job(), 0, 100.0)])], slots=1) == 0.0
+    assert left_s([JobState(job(), [finished(job(), 0, 100.0)])], Place(1)) == 0.0
 
 
 # -- against the truth
@@ -183,4 +192,4 @@ def test_the_estimate_is_near_the_truth_of_a_schedule_played_to_its_end(job, fin
     jobs = [job(name, model, images) for name, images in (("a", 100), ("b", 200), ("c", 400)) for model in (A, B)]
     played = Replay(jobs, slots, parallel, finished)
     now = played.end / 2
-    assert left_s(played.states(now), slots, parallel) == pytest.approx(played.end - now, rel=0.2)
+    assert left_s(played.states(now), Place(slots, parallel)) == pytest.approx(played.end - now, rel=0.2)

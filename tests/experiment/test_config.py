@@ -229,7 +229,7 @@ CHANGED = {
     "model": ("mean_image",),
     "protocol": "paper",
     "seed": (1,),
-    "size_px": 65,
+    "size_px": (65,),
     "fit": "stretch",
     "trials": 9,
     "epochs": 21,
@@ -258,6 +258,14 @@ def test_every_field_changes_the_hash():
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():
     """The choice of parallel trials that an output keeps is found by this hash."""
     assert Experiment(model=("mean_image",)).hash() == "92c94eab4c77"
+
+
+def test_sizes_are_as_many_as_are_given_and_one_is_a_number_wherever_it_is_written_down(yaml_file):
+    several, _ = load({}, yaml_file("size_px: [64, 128]\n"))
+    assert several.size_px == load({"size_px": ["64", "128"]}, None)[0].size_px == (64, 128)
+    assert several.described()["size_px"] == (64, 128)
+    assert load({}, yaml_file("size_px: 32\n"))[0].described()["size_px"] == 32
+    assert complaint({}, yaml_file("size_px: []\n")) == "--size-px is empty; name at least one."
 
 
 def test_flags_and_yaml_of_one_meaning_are_one_experiment(yaml_file):

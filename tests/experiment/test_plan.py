@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from model.catalog import TRAINING_FREE
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category, jobs
@@ -47,6 +48,14 @@ def test_jobs_are_every_model_on_every_category_with_every_seed():
         for category in ("bottle", "cable")
         for model in ("sa_skip_ganomaly", "mean_image")
     ]
+
+
+def test_the_job_of_a_size_does_not_depend_on_the_other_sizes():
+    small, large = jobs(Experiment(model=("mean_image",), size_px=(32, 64)), [BOTTLE], 1)
+    (alone,) = jobs(Experiment(model=("mean_image",)), [BOTTLE], 1)
+    assert (small.size_px, large.size_px) == (32, 64)
+    assert (large.id, large.settings) == (alone.id, alone.settings)
+    assert small.id != large.id and small.settings != large.settings
 
 
 def test_an_id_and_a_seed_are_the_same_on_every_machine_and_in_every_year(make_job):
@@ -102,6 +111,14 @@ def test_a_batch_is_no_larger_than_the_training_set(make_job):
     assert make_job(epochs=3, batch=500, steps_per_epoch=50).trial_cost() == 3 * 50 * 209
 
 
+def test_a_model_that_takes_no_step_has_one_epoch_whatever_is_asked(make_job):
+    assert make_job(epochs=3).epochs == 3
+    for name in TRAINING_FREE:
+        for asked in ({"epochs": 3}, {"epochs": 3, "steps_per_epoch": 50}):
+            job = make_job(model=(name,), **asked)
+            assert (job.epochs, job.trial_cost()) == (1, 209)
+
+
 # -- spaces
 
 
@@ -149,6 +166,16 @@ def test_the_longest_remaining_work_goes_first(make_job, make_trial):
     rows[long.id] = {index: make_trial(long, index, [0.5], params=PAPER) for index in range(4)}
     assert plan.next_trial([short, long], rows, {}, 1).job == short, "4 x 300 images are left, and 8 x 209"
     assert plan.next_trial([short, long], rows, {short.id: {0}}, 1).job == long, "the other waits for its row"
+
+
+def test_models_that_take_no_step_go_before_any_longer_work(make_job):
+    trained, control, gaussian = (make_job(model=(name,)) for name in ("ganomaly", "mean_image", "patch_gaussian"))
+    jobs, running = [trained, control, gaussian], {}
+    order = []
+    while task := plan.next_trial(jobs, {}, running, 1):
+        order.append(task.job.model)
+        running[task.job.id] = {task.index}
+    assert order == ["patch_gaussian", "mean_image", "ganomaly"]
 
 
 def test_a_trial_under_way_is_no_longer_remaining_work(make_job):

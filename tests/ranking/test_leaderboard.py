@@ -97,26 +97,35 @@ def test_a_seed_that_failed_is_said_and_not_averaged(row, make_job):
     assert (line["status"], line["error"], line["seeds"]) == ("failed", "RuntimeError: out of memory", 2)
 
 
-def test_protocols_and_sizes_are_never_ranked_together(row):
+def test_protocols_are_never_ranked_together(row):
     rows = frame(
         row(A, auc=0.99, job={"protocol": "paper"}),
         row(A, auc=0.9),
         row(B, auc=0.95),
-        row(A, auc=0.97, job={"size_px": 128}),
     )
-    assert ranks(leaderboard.jobs(rows), "protocol", "size_px", "model") == [
-        (1, "holdout", 64, B),
-        (2, "holdout", 64, A),
-        (1, "holdout", 128, A),
-        (1, "paper", 64, A),
-    ]
-    assert ranks(leaderboard.by_model(rows), "protocol", "size_px", "model") == [
-        (1, "holdout", 64, B),
-        (2, "holdout", 64, A),
-        (1, "holdout", 128, A),
-        (1, "paper", 64, A),
-    ]
-    assert list(leaderboard.by_category(rows).protocol) == ["holdout", "holdout", "paper"]
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        assert ranks(view(rows), "protocol", "model") == [(1, "holdout", B), (2, "holdout", A), (1, "paper", A)]
+    assert list(leaderboard.by_category(rows).protocol) == ["holdout", "paper"]
+
+
+def test_a_model_at_two_sizes_is_two_lines_of_one_ranking_that_say_their_size(row):
+    large = {"size_px": 128}
+    rows = frame(row(A, auc=0.9), row(B, auc=0.95), row(A, auc=0.97, job=large), row(A, auc=0.93, seed=1, job=large))
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        lines = view(rows)
+        assert ranks(lines, "model", "size_px") == [(1, A, 128), (1, B, 64), (3, A, 64)]
+        assert lines.test_auc.tolist() == pytest.approx([0.95, 0.95, 0.9]), "seeds of one size are averaged"
+        shown = reading.for_reading(lines)
+        assert shown.size_px.tolist() == ["128", "64", "64"]
+        assert "settings" not in shown, "the size tells them apart"
+        assert "size_px" not in reading.for_reading(view(rows[:2]))
+    sides = reading.for_reading(leaderboard.by_category(rows))
+    assert sides[["size_px", A, B]].values.tolist() == [["64", "0.900", "0.950"], ["128", "0.950", "-"]]
+
+
+def test_settings_are_told_where_they_differ_at_one_size(row):
+    rows = frame(row(A), row(A, job={"size_px": 128}), row(A, job={"epochs": 200}))
+    assert "settings" in reading.for_reading(leaderboard.jobs(rows)).columns
 
 
 def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
@@ -241,6 +250,14 @@ def test_settings_of_one_model_that_lead_one_another_are_named(sweep):
     short, long = sweep({A: 1.0}), sweep({A: 1.6}, job={"epochs": 200})
     lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(short, long, strict=True)))
     assert lines.lead_over[0] == f"{A} ({lines.settings[1]})"
+
+
+def test_sizes_are_compared_on_the_same_images_and_named(sweep):
+    small, large = sweep({A: 1.0, B: 0.2}), sweep({A: 1.6}, job={"size_px": 128})
+    lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(small, large, strict=True)))
+    assert ranks(lines, "model", "size_px") == [(1, A, 128), (2, A, 64), (3, B, 64)]
+    assert lines.lead_over[0] == f"{A} at 64 px"
+    assert reading.leads(lines)[0].startswith(f"bottle: {A} at 128 px leads {A} at 64 px by ")
 
 
 def test_leads_are_columns_in_full_and_sentences_for_reading(sweep):

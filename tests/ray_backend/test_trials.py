@@ -2,13 +2,14 @@
 
 import pytest
 
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
 from orchestrator.ray_backend.trials import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
-from orchestrator.results.rows import to_json
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
 
 REPORT = """Failure # 1 (occurred at 2026-11-24_21-26-29)
@@ -26,9 +27,9 @@ def job(make_job):
 @pytest.fixture
 def searcher(job, tmp_path) -> RowSearcher:
     """Asks for the trials of one job on one slot; a trial whose worker died is started again once."""
-    sweep, resources = Sweep([job], Output(str(tmp_path))), Resources(1, 0, slots=1, autoscaling=False)
-    sweep.begin(Claims(sweep.output))
-    images, execution = {job.category: None}, Execution(max_failures=1)
+    output, resources = Output(str(tmp_path)), Resources(1, 0, slots=1, autoscaling=False)
+    sweep = Sweep(Ledger([job]), output, Claims(output), Place(resources.slots))
+    images, execution = {job.decoding: None}, Execution(max_failures=1)
     return RowSearcher(sweep, images, resources, execution, Refits(sweep, images, resources, execution))
 
 
@@ -40,7 +41,7 @@ def test_no_more_trials_than_slots_and_then_the_next_after_a_row(searcher, job, 
     first = searcher.suggest("a")
     assert index(first) == 0 and searcher.suggest("b") is None
     row = make_trial(job, 0, [0.5], params=dict(first["task"].params))
-    searcher.on_trial_complete("a", {"row": to_json(row), "done": True})
+    searcher.on_trial_complete("a", {"row": row, "done": True})
     assert searcher.sweep.output.trials() == [row]
     assert index(searcher.suggest("b")) == 1
 
@@ -64,7 +65,7 @@ def test_each_epoch_is_told_to_the_sweep(searcher, job):
     searcher.suggest("a")
     searcher.on_trial_result("a", {"epoch": 3, "val_auc": 0.75})
     assert searcher.sweep.running[job.id][0].epochs == 3
-    searcher.on_trial_result("a", {"row": "{}", "done": True})
+    searcher.on_trial_result("a", {"row": None, "done": True})
     assert searcher.sweep.running[job.id][0].epochs == 3, "its row comes with its end"
 
 

@@ -21,9 +21,9 @@ def album(tmp_path, make_job, make_measured, make_picture):
     output.write_scores(row, scores)
     output.write_pictures(row, pictures)
     rows = tables.read(output)
-    (place,) = rows.jobs.place
-    ranked = pd.DataFrame({"place": [place], "model": job.model, "test_auc": 0.7})
-    (own,) = mistakes.by_place(output, rows, ranked)[place]
+    (contest,) = rows.jobs.contest
+    ranked = pd.DataFrame({"contest": [contest], "model": job.model, "test_auc": 0.7})
+    (own,) = mistakes.by_contest(output, rows, ranked)[contest]
     return own
 
 

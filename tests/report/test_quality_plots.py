@@ -11,17 +11,17 @@ MARKS = plot_style.marks(["ganomaly", "mean_image"])
 LABELS = [0, 0, 0, 1, 1, 1]
 
 
-def rows(scores: dict[str, list[float]], seeds: list[int]) -> tables.Found:
+def rows(scores: dict[str, list[float]], seeds: list[int]) -> tables.Tables:
     """A job a seed of ganomaly, with these scores by its id."""
     jobs = pd.DataFrame({"job_id": list(scores), "seed": seeds}).assign(
-        place="c", model="ganomaly", status="completed", test_auc=0.9, average_precision=0.8, threshold=0.45
+        contest="c", model="ganomaly", status="completed", test_auc=0.9, average_precision=0.8, threshold=0.45
     )
     parts = [pd.DataFrame({"job_id": job, "label": LABELS, "score": values}) for job, values in scores.items()]
-    return tables.Found(jobs, jobs[:0], pd.concat(parts))
+    return tables.Tables(jobs, jobs[:0], pd.concat(parts))
 
 
 def test_the_roc_curve_goes_through_the_threshold_points():
-    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
+    own = plots.by_contest(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
     roc, curve = own["roc"]["data"][0], own["precision_recall"]["data"][0]
     assert (0.0, 0.6667) in zip(roc["x"], roc["y"], strict=True)
     assert (1.0, 0.75) in zip(curve["x"], curve["y"], strict=True)
@@ -29,14 +29,14 @@ def test_the_roc_curve_goes_through_the_threshold_points():
 
 
 def test_each_seed_is_a_line_and_the_model_one_entry_of_the_legend():
-    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8], "b": [0, 0, 0, 1, 1, 1]}, [1, 0]), MARKS)["c"]
+    own = plots.by_contest(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8], "b": [0, 0, 0, 1, 1, 1]}, [1, 0]), MARKS)["c"]
     assert [trace["showlegend"] for trace in own["roc"]["data"]] == [True, False]
     assert own["seeds"] == [0, 1] and list(own["histograms"]) == ["ganomaly, seed 0"]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_scores_that_are_not_finite_have_no_curve(bad):
-    assert plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, bad]}, [0]), MARKS) == {}
+    assert plots.by_contest(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, bad]}, [0]), MARKS) == {}
 
 
 def test_the_histogram_counts_every_image_once_and_shows_the_threshold():
@@ -53,7 +53,7 @@ def test_equal_scores_and_no_threshold_have_a_histogram(threshold):
 
 
 def test_every_figure_is_one_that_plotly_knows(ranked_lines):
-    own = plots.by_place(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
+    own = plots.by_contest(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
     for figure in (plots.auc(ranked_lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
         assert go.Figure(figure["data"], figure["layout"]).data
 

@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 
-from orchestrator.report import schedule, time_plot
+from orchestrator.report import schedule
 
 
 def rows(*spans: tuple[str | None, str | None], **columns) -> pd.DataFrame:
     """Trials of these minutes."""
     times = [[None if minute is None else f"2026-01-01T00:{minute}:00.000+00:00" for minute in span] for span in spans]
     plain = {"index": range(len(spans)), "status": "completed", "gpu_s": 36.0, "device": "cpu x1", "wall_s": 1e6}
-    names = {"place": "bottle", "model": "ganomaly", "seed": 0}
+    names = {"contest": "bottle", "model": "ganomaly", "seed": 0}
     return pd.DataFrame(times, columns=["started_at", "finished_at"]).assign(**{**plain, **names, **columns})
 
 
@@ -48,7 +48,7 @@ def test_the_share_that_was_busy():
 
 
 def test_earlier_parts_of_a_resumed_trial_are_not_drawn():
-    (bar,) = time_plot.gantt(schedule.runs(NOTHING, rows(("00", "01"))))["data"]
+    (bar,) = schedule.gantt(schedule.runs(NOTHING, rows(("00", "01"))))["data"]
     assert bar["x"] == [60_000] and bar["base"] == ["2026-01-01 00:00:00.000"]
 
 

@@ -41,7 +41,7 @@ def test_failed_and_stopped_trials_count_as_trials_but_not_as_a_best():
     warm = search("w", [None, 0.99, 0.9], "earlier")
     warm.loc[1, "status"] = "pruned"
     (pair,) = pairs(COLD, warm)
-    assert pair.warm_trials == 3 and pair.warm.best_so_far == [None, None, 0.9]
+    assert pair.warm_trials == 3 and pair.warm.running_best == [None, None, 0.9]
 
 
 @pytest.mark.parametrize("name", warm_starts.ALIKE)

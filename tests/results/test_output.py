@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import pickle
 import threading
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ from orchestrator.errors import RunError
 from orchestrator.ranking.sql import query
 from orchestrator.results.output import Output, partition, safe_name
 from orchestrator.results.row_files import to_table
-from orchestrator.results.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema, from_json, to_json
+from orchestrator.results.rows import FAILED, JobRow, PictureRow, ScoreRow, TrialRow, arrow_schema
 
 
 @pytest.fixture(params=["path", "file URI", "object store"])
@@ -82,9 +83,9 @@ def test_an_output_without_rows_has_empty_tables(output):
     assert output.table("leaderboard").schema == arrow_schema(JobRow)
 
 
-def test_rows_travel_as_json(make_job, make_trial):
-    row = make_trial(make_job(), 0, [0.1, 0.2], params={"lr": 0.1})
-    assert from_json(TrialRow, to_json(row)) == row
+def test_rows_travel_between_processes_as_they_are(make_job, make_trial, make_picture):
+    for row in (make_trial(make_job(), 0, [0.1, None], params={"lr": 0.1}), make_picture(make_job())):
+        assert pickle.loads(pickle.dumps(row)) == row
 
 
 @pytest.fixture

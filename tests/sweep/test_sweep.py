@@ -4,13 +4,14 @@ import time
 
 import pytest
 
-from orchestrator.errors import InputError
+from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Job
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import sweep as sweep_module
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.training.refit import Refitted
 
@@ -26,12 +27,14 @@ def output(tmp_path) -> Output:
 def begin(output):
     """A sweep of these jobs on what the output holds, ready to go. Earlier ones have ended, but for a `rival`."""
 
-    def build(*jobs: Job, time_budget_s: float = FOREVER, listener=None, rival: bool = False, **how) -> Sweep:
+    def build(
+        *jobs: Job, time_budget_s: float = FOREVER, listener=None, rival: bool = False, slots: int = 1, **place
+    ) -> Sweep:
         if not rival:
             output.delete_folder("claims")
-        sweep = Sweep(jobs, output)
+        deadline = time.monotonic() + time_budget_s
+        sweep = Sweep(Ledger.read(jobs, output), output, Claims(output), Place(slots, **place), deadline)
         sweep.listeners += [listener] if listener else []
-        sweep.begin(Claims(output), deadline=time.monotonic() + time_budget_s, **how)
         return sweep
 
     return build
@@ -77,11 +80,11 @@ def refit(make_job_row, make_picture):
 def test_a_job_is_searched_refitted_and_closed(begin, search, refit, output, make_job):
     job = make_job(trials=4)
     sweep = begin(job)
-    assert sweep.next_refit() is None and not sweep.is_over() and not sweep.all_handed_out()
+    assert sweep.next_refit() is None and not sweep.ledger.is_over() and not sweep.all_handed_out()
     assert search(sweep) == [0, 1, 2, 3]
-    assert sweep.all_handed_out() and not sweep.is_over()
+    assert sweep.all_handed_out() and not sweep.ledger.is_over()
     assert refit(sweep) == [3], "the best"
-    assert sweep.next_refit() is None and sweep.is_over() and sweep.failed_jobs() == []
+    assert sweep.next_refit() is None and sweep.ledger.is_over() and sweep.ledger.failed_jobs() == []
     assert [row.best_trial for row in output.jobs()] == [job.trial_id(3)]
     assert output.table("scores").num_rows == 1
 
@@ -90,7 +93,7 @@ def test_rows_on_disk_come_back_and_the_rest_is_done(begin, search, refit, outpu
     job = make_job(trials=5)
     search(begin(job), limit=2)
     again = begin(job)
-    assert again.resumed_trials == 2 and again.rows[job.id][1].val_auc == 0.51
+    assert again.ledger.resumed_trials == 2 and again.ledger.rows[job.id][1].val_auc == 0.51
     assert search(again) == [2, 3, 4]
     assert refit(again) == [4]
     assert len(output.trials()) == 5
@@ -100,10 +103,9 @@ def test_an_interrupted_sweep_leaves_the_same_trials_as_one_that_was_not(begin, 
     job = make_job(trials=8, sampler="tpe")
     for _ in range(8):
         search(begin(job), limit=1)
-    whole = Sweep([job], Output(str(tmp_path / "whole")))
-    whole.begin(Claims(whole.output))
-    search(whole)
-    assert output.trials() == whole.output.trials()
+    whole = Output(str(tmp_path / "whole"))
+    search(Sweep(Ledger([job]), whole, Claims(whole), Place(1)))
+    assert output.trials() == whole.trials()
 
 
 def test_a_trial_that_was_under_way_is_run_again(begin, search, make_job):
@@ -118,9 +120,9 @@ def test_a_finished_job_is_skipped(begin, search, refit, make_job):
     search(sweep)
     refit(sweep)
     again = begin(done, other)
-    assert (again.skipped, again.todo) == (1, [other])
-    assert search(again) == [0, 1] and refit(again) == [1] and again.is_over()
-    assert begin(done, other).is_over(), "nothing is left"
+    assert (again.ledger.skipped, again.ledger.todo) == (1, [other])
+    assert search(again) == [0, 1] and refit(again) == [1] and again.ledger.is_over()
+    assert begin(done, other).ledger.is_over(), "nothing is left"
 
 
 def test_asked_for_more_trials_a_finished_job_goes_on(begin, search, refit, output, make_job):
@@ -128,7 +130,7 @@ def test_asked_for_more_trials_a_finished_job_goes_on(begin, search, refit, outp
     search(sweep)
     refit(sweep)
     more = begin(make_job(trials=4))
-    assert more.skipped == 0 and more.resumed_trials == 2
+    assert more.ledger.skipped == 0 and more.ledger.resumed_trials == 2
     assert search(more) == [2, 3]
     assert refit(more) == [3]
     (row,) = output.jobs()
@@ -138,7 +140,7 @@ def test_asked_for_more_trials_a_finished_job_goes_on(begin, search, refit, outp
 def test_rows_beyond_what_is_asked_for_do_not_choose(begin, search, refit, output, make_job):
     search(begin(make_job(trials=5)))
     fewer = begin(make_job(trials=3))
-    assert fewer.resumed_trials == 3 and search(fewer) == []
+    assert fewer.ledger.resumed_trials == 3 and search(fewer) == []
     assert refit(fewer) == [2]
 
 
@@ -148,13 +150,14 @@ def test_a_failed_refit_is_a_row_and_is_taken_up_again(begin, search, refit, out
     search(sweep)
     sweep.next_refit()
     sweep.fail(job, "RuntimeError: out of memory")
-    assert sweep.is_over() and [row.error for row in sweep.failed_jobs()] == ["RuntimeError: out of memory"]
+    errors = [row.error for row in sweep.ledger.failed_jobs()]
+    assert sweep.ledger.is_over() and errors == ["RuntimeError: out of memory"]
     (row,) = output.jobs()
     assert (row.status, row.val_auc, row.best_trial) == (FAILED, 0.51, job.trial_id(1))
     again = begin(job)
-    assert again.todo == [job] and search(again) == [], "its trials stay"
+    assert again.ledger.todo == [job] and search(again) == [], "its trials stay"
     assert refit(again) == [1]
-    assert [row.status for row in output.jobs()] == [COMPLETED] and again.failed_jobs() == []
+    assert [row.status for row in output.jobs()] == [COMPLETED] and again.ledger.failed_jobs() == []
 
 
 def test_a_job_whose_trials_all_failed_closes_as_a_row_that_names_the_first_error(
@@ -163,11 +166,11 @@ def test_a_job_whose_trials_all_failed_closes_as_a_row_that_names_the_first_erro
     job = make_job(trials=3)
     sweep = begin(job)
     search(sweep, status=FAILED)
-    assert refit(sweep) == [None] and sweep.is_over()
+    assert refit(sweep) == [None] and sweep.ledger.is_over()
     (row,) = output.jobs()
     assert (row.status, row.trials, row.failed_trials) == (FAILED, 3, 3)
     assert row.error == "all 3 trials failed, the first with ValueError: no luck in trial 0"
-    assert row.test_auc is None and sweep.failed_jobs() == [row]
+    assert row.test_auc is None and sweep.ledger.failed_jobs() == [row]
 
 
 def test_failed_and_stopped_trials_do_not_win(begin, search, refit, make_job):
@@ -206,10 +209,10 @@ def test_out_of_time_no_trial_starts_what_is_there_is_refitted_and_a_later_run_g
     sweep = begin(job, untouched, time_budget_s=-1)
     assert sweep.next_trial() is None and sweep.all_handed_out()
     assert refit(sweep) == [1]
-    assert not sweep.is_over(), "the other job has nothing yet"
+    assert not sweep.ledger.is_over(), "the other job has nothing yet"
     assert [row.trials for row in output.jobs()] == [2]
     again = begin(job, untouched)
-    assert again.skipped == 0 and sorted(search(again)) == [0, 1, 2, 2, 3, 3]
+    assert again.ledger.skipped == 0 and sorted(search(again)) == [0, 1, 2, 2, 3, 3]
 
 
 def test_out_of_time_a_refit_still_waits_for_the_trial_under_way(begin, search, make_job, make_trial):
@@ -232,7 +235,7 @@ def test_rows_are_on_disk_before_anyone_is_told(begin, search, refit, output, ma
             told.append((row.index, [one.index for one in output.trials()]))
 
         def changed(self):
-            told.append((len(sweep.running[job.id]), len(sweep.rows[job.id])))
+            told.append((len(sweep.running[job.id]), len(sweep.ledger.rows[job.id])))
 
         def closed(self, row):
             told.append((row.job_id, [one.job_id for one in output.jobs()]))
@@ -280,7 +283,7 @@ def test_other_jobs_rows_in_the_output_are_none_of_its_business(begin, search, r
     search(other)
     refit(other)
     sweep = begin(make_job(trials=1))
-    assert sweep.job_rows == {} and sweep.resumed_trials == 0 and sweep.skipped == 0
+    assert sweep.ledger.job_rows == {} and sweep.ledger.resumed_trials == 0 and sweep.ledger.skipped == 0
 
 
 # -- out of time
@@ -305,8 +308,7 @@ def test_several_slots_refit_at_once(begin, make_job, make_trial):
     for job in jobs:
         sweep.record(plan.trial_task(job, 0, {}, 1), make_trial(job, 0, [0.5], wall_s=100.0))
     assert not sweep.out_of_time(), "all four at once, and at most as much again"
-    sweep.slots = 1
-    assert sweep.out_of_time()
+    assert begin(*jobs, time_budget_s=205.0, slots=1).out_of_time()
 
 
 def test_a_trial_stopped_by_the_clock_leaves_no_row_and_is_the_next_runs_first(begin, output, make_job):
@@ -327,7 +329,7 @@ def test_a_job_that_another_sweep_holds_is_left_to_it(begin, search, make_job):
     second = begin(mine, shared, rival=True)
     assert search(second) == [0, 1], "its own alone"
     assert list(second.elsewhere) == [shared.id] and "another sweep, process" in second.elsewhere[shared.id]
-    assert second.all_handed_out() and second.waits_for_others() and not second.is_over()
+    assert second.all_handed_out() and second.waits_for_others() and not second.ledger.is_over()
 
 
 def test_what_another_sweep_finished_is_not_done_again(begin, search, refit, make_job, monkeypatch):
@@ -339,8 +341,8 @@ def test_what_another_sweep_finished_is_not_done_again(begin, search, refit, mak
     refit(first)
     second.claims.look()
     assert search(second) == [] and refit(second) == []
-    assert second.is_over() and second.closed_elsewhere == {job.id} and not second.waits_for_others()
-    assert second.job_rows[job.id] == first.job_rows[job.id]
+    assert second.ledger.is_over() and second.ledger.closed_elsewhere == {job.id} and not second.waits_for_others()
+    assert second.ledger.job_rows[job.id] == first.ledger.job_rows[job.id]
 
 
 def test_a_job_that_another_sweep_closed_as_failed_is_searched_again_before_its_refit(begin, search, refit, make_job):
@@ -361,7 +363,7 @@ def test_a_dead_sweeps_job_is_taken_over_where_it_stood(begin, search, refit, ou
     output.delete("claims", first.claims.name)
     second.claims.look()
     assert search(second) == [3, 4], "the rows of the first are read again"
-    assert refit(second) == [4] and second.closed_elsewhere == set()
+    assert refit(second) == [4] and second.ledger.closed_elsewhere == set()
 
 
 def test_a_sweep_that_slept_through_its_lease_starts_nothing_more_of_that_job(begin, search, make_job, monkeypatch):
@@ -386,15 +388,6 @@ def test_two_sweeps_that_both_train_a_job_leave_each_row_once(begin, search, ref
     assert search(first) == [1, 2] and refit(first) == [2]
     assert [row.index for row in output.trials()] == [0, 1, 2] and len(output.jobs()) == 1
     assert output.table("scores").num_rows == 1
-
-
-def test_work_that_another_sweep_is_doing_cannot_be_forgotten(begin, search, output, make_job):
-    job = make_job(trials=2)
-    search(begin(job), limit=1)
-    fresh = Sweep([job], output, fresh=True)
-    with pytest.raises(InputError, match="--fresh: .* is being trained by another sweep, process"):
-        fresh.begin(Claims(output))
-    assert len(output.trials()) == 1
 
 
 def test_an_ended_jobs_trials_lie_in_one_file(begin, search, refit, output, make_job):

@@ -7,8 +7,12 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from orchestrator.errors import InputError
+from orchestrator.estimate.schedule import Place
+from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.job import jobs
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
+from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.sweep.tensorboard import TensorBoard
 from orchestrator.training.refit import Refitted
@@ -23,9 +27,7 @@ def begin(tmp_path):
     def build(*jobs) -> Sweep:
         output = Output(str(tmp_path / "out"))
         output.delete_folder("claims")
-        sweep = Sweep(jobs, output)
-        sweep.begin(Claims(output))
-        return sweep
+        return Sweep(Ledger.read(jobs, output), output, Claims(output), Place(1))
 
     return build
 
@@ -63,7 +65,7 @@ def points(found: list[Event], tag: str) -> list[tuple[int, float]]:
 def test_each_epoch_is_there_as_it_ends(begin, make_job, tmp_path):
     job = make_job(trials=2)
     sweep = begin(job)
-    with TensorBoard(str(tmp_path / "tb"), sweep):
+    with TensorBoard(str(tmp_path / "tb")).following(sweep):
         task = sweep.next_trial()
         for epoch, value in enumerate(CURVE, start=1):
             sweep.progressed(task, epoch, value)
@@ -71,10 +73,21 @@ def test_each_epoch_is_there_as_it_ends(begin, make_job, tmp_path):
             assert points(events(tmp_path / "tb", job), "val/auroc") == there
 
 
+def test_sizes_lie_apart(begin, make_job, tmp_path, make_job_row):
+    (small, large) = jobs(Experiment(model=("mean_image",), size_px=(32, 64), trials=1), [make_job().category], 1)
+    sweep = begin(small, large)
+    board = TensorBoard(str(tmp_path / "tb"))
+    with board.following(sweep):
+        for job in (small, large):
+            board.closed(make_job_row(job))
+    places = [path.relative_to(tmp_path / "tb" / "bottle" / "mean_image") for path in (tmp_path / "tb").rglob("test")]
+    assert sorted(map(str, places)) == ["32-px-seed-0/test", "64-px-seed-0/test"]
+
+
 def test_a_finished_trial_has_its_curve_losses_and_parameters_once(begin, make_job, tmp_path, row):
     job = make_job(trials=1)
     sweep = begin(job)
-    with TensorBoard(str(tmp_path / "tb"), sweep):
+    with TensorBoard(str(tmp_path / "tb")).following(sweep):
         task = sweep.next_trial()
         sweep.progressed(task, 1, 0.5)
         sweep.record(task, row(task))  # its last epochs were not told of, as when it stops itself
@@ -91,7 +104,7 @@ def test_tensorboard_itself_reads_it(begin, make_job, tmp_path, row):
     plugin = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
     job = make_job(trials=1)
     sweep = begin(job)
-    with TensorBoard(str(tmp_path / "tb"), sweep):
+    with TensorBoard(str(tmp_path / "tb")).following(sweep):
         task = sweep.next_trial()
         sweep.record(task, row(task))
     read = accumulator.EventAccumulator(str(folder(tmp_path / "tb", job, job.trial_id(0)))).Reload()
@@ -110,7 +123,7 @@ def test_a_restarted_trial_takes_the_place_of_the_epochs_that_it_trains_again(be
     job = make_job(trials=1)
     for first in (1, 3):  # killed after epoch 4, gone on from the state of epoch 2
         sweep = begin(job)
-        with TensorBoard(str(tmp_path / "tb"), sweep):
+        with TensorBoard(str(tmp_path / "tb")).following(sweep):
             task = sweep.next_trial()
             for epoch in range(first, 5):
                 sweep.progressed(task, epoch, epoch / 10)
@@ -127,7 +140,7 @@ def test_a_restart_leaves_finished_trials_as_they_are_and_catches_up_with_what_i
     sweep.record(first, row(first))
     written = []
     for _ in range(2):
-        with TensorBoard(str(root), begin(job)):
+        with TensorBoard(str(root)).following(begin(job)):
             pass
         assert points(events(root, job), "val/auroc") == [(1, 0.5), (3, 0.75), (4, 0.625)]
         written.append(list(root.rglob("events.*")))
@@ -137,7 +150,7 @@ def test_a_restart_leaves_finished_trials_as_they_are_and_catches_up_with_what_i
 def test_a_job_ends_with_figures_that_are_named_test(begin, make_job, tmp_path, row, make_job_row):
     job, root = make_job(trials=1), tmp_path / "tb"
     sweep = begin(job)
-    with TensorBoard(str(root), sweep):
+    with TensorBoard(str(root)).following(sweep):
         task = sweep.next_trial()
         sweep.record(task, row(task))
         sweep.next_refit()
@@ -150,7 +163,7 @@ def test_a_job_ends_with_figures_that_are_named_test(begin, make_job, tmp_path, 
 def test_a_failed_trial_says_so(begin, make_job, tmp_path, row):
     job = make_job(trials=1)
     sweep = begin(job)
-    with TensorBoard(str(tmp_path / "tb"), sweep):
+    with TensorBoard(str(tmp_path / "tb")).following(sweep):
         task = sweep.next_trial()
         sweep.record(task, row(task, [], status="failed", wall_s=None))
     values = [value for event in events(tmp_path / "tb", job) for value in event.summary.value]
@@ -158,18 +171,18 @@ def test_a_failed_trial_says_so(begin, make_job, tmp_path, row):
     assert about.endswith(b"no device: ValueError: no luck in trial 0")
 
 
-def test_a_place_that_cannot_be_written_is_refused_at_once(begin, make_job, tmp_path):
+def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--tensorboard .*file/tb cannot be written .Not a directory"):
-        TensorBoard(str(tmp_path / "file" / "tb"), begin(make_job()))
+        TensorBoard(str(tmp_path / "file" / "tb"))
     with pytest.raises(InputError, match="a folder is expected"):
-        TensorBoard("s3://bucket/tb", begin(make_job()))
+        TensorBoard("s3://bucket/tb")
 
 
 def test_a_fault_of_the_disk_ends_the_writing_and_not_the_sweep(begin, make_job, tmp_path, row, caplog):
     job = make_job(trials=2)
     sweep = begin(job)
-    with TensorBoard(str(tmp_path / "tb"), sweep):
+    with TensorBoard(str(tmp_path / "tb")).following(sweep):
         (tmp_path / "tb" / "bottle").write_text("in the way")
         for _ in range(2):
             task = sweep.next_trial()

@@ -2,13 +2,14 @@
 
 import copy
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from model.contract import Detector
+from model.contract import Detector, TrainingFree
 from model.skip_ganomaly import SkipGanomaly
 from orchestrator.training import fit, scoring
 
@@ -23,9 +24,14 @@ class Diary(Detector):
         self.steps: list[list[int]] = []
         self.progress: list[float] = []
         self.draws: list[float] = []
+        self.calibrated: list[list[int]] = []
+
+    def calibrate(self, normals: Iterable[Tensor]) -> None:
+        self.calibrated += map(numbers, normals)
+        self.steps_before_calibration = len(self.steps)
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
-        self.steps.append(((images[:, 0, 0, 0] + 1) * 127.5).round().int().tolist())
+        self.steps.append(numbers(images))
         self.progress.append(progress)
         self.draws.append(torch.rand(()).item())
         return {"size": torch.tensor(float(len(images)))}
@@ -41,6 +47,10 @@ class Diary(Detector):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return []
+
+
+def numbers(images: Tensor) -> list[int]:
+    return ((images[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
 
 def numbered(count: int, size_px: int = 4) -> Tensor:
@@ -127,6 +137,35 @@ def test_a_batch_of_fewer_images_than_workers_goes_to_all_of_them():
     assert [shown(2, 8, rank=rank, world=3).steps for rank in range(3)] == [shown(2, 8).steps] * 3
 
 
+# -- calibration
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_before_its_first_step_a_detector_is_calibrated_on_the_training_images_alone_resumed_or_not(done):
+    diary, train = Diary(), torch.arange(5, 45)
+    list(fit.fit(diary, numbered(50), train, epochs=2, batch=20, seed=0, done=done))
+    assert diary.calibrated == [list(range(5, 37)), list(range(37, 45))], "once, in the batches of scoring"
+    assert diary.steps_before_calibration == 0 and diary.steps
+
+
+class Look(TrainingFree, Diary):
+    """Takes no step, and writes down what it is calibrated on."""
+
+    step, optimizers = TrainingFree.step, TrainingFree.optimizers
+
+
+@pytest.mark.parametrize("how", [{}, {"epochs": 7}, {"steps_per_epoch": 9}, {"rank": 1, "world": 2}])
+def test_the_calibration_of_a_detector_that_takes_no_step_is_its_one_epoch(how):
+    look = Look()
+    (epoch,) = fit.fit(look, numbered(10), torch.tensor([1, 4, 9]), **{"epochs": 3, "batch": 2, "seed": 0, **how})
+    assert (epoch.number, epoch.losses, epoch.steps, epoch.images) == (1, {}, 0, 3) and epoch.train_s > 0
+    assert look.calibrated == [[1, 4, 9]] and look.steps == []
+
+
+def test_resumed_after_that_epoch_nothing_of_it_is_left():
+    assert list(fit.fit(Look(), numbered(10), torch.arange(10), epochs=3, batch=2, seed=0, done=1)) == []
+
+
 # -- the same weights
 
 
@@ -189,6 +228,16 @@ def test_training_that_is_resumed_ends_at_the_same_weights_bit_for_bit(interrupt
 
 
 # -- images
+
+
+def test_normal_images_are_the_chosen_ones_in_order_and_prepared_only_as_they_are_taken(monkeypatch):
+    prepared = []
+    monkeypatch.setattr(scoring, "normalise", lambda pixels: prepared.append(len(pixels)) or pixels)
+    chosen = torch.tensor([9, 0, *range(20, 60)])
+    batches = scoring.normals(numbered(60), chosen)
+    assert prepared == []
+    assert torch.cat(list(batches))[:, 0, 0, 0].tolist() == chosen.tolist()
+    assert prepared == [scoring.SCORE_BATCH, 42 - scoring.SCORE_BATCH]
 
 
 def test_pixels_become_channels_first_in_minus_one_to_one():

@@ -105,7 +105,7 @@ def detector(images) -> Counting:
     detector = Counting(HParams(), (3, 32, 32), CPU)
     detector.asked = []
     train = split(images, "holdout", 0).train
-    detector.step(scoring.normalise(torch.from_numpy(images.pixels[train])), 0.0)
+    detector.calibrate([scoring.normalise(torch.from_numpy(images.pixels[train]))])
     return detector
 
 

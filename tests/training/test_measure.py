@@ -27,7 +27,7 @@ def data(fabric):
 @pytest.fixture(scope="module")
 def detector(job, data):
     detector = detectors.of_job(job, {}, data, seed=0)
-    detector.step(scoring.normalise(data.pixels[data.train]), 0.0)
+    detector.calibrate(scoring.normals(data.pixels, data.train))
     return detector
 
 
@@ -60,6 +60,25 @@ def test_without_masks_there_are_no_figures_of_pixels(detector, job, fabric, dat
 def test_the_validation_auroc_is_that_of_its_scores(detector, data):
     scores, _ = scoring.score(detector, data.val)
     assert validate(detector, data) == image.auroc(data.val_labels, scores)
+
+
+@pytest.mark.parametrize("part", ["validation", "both"])
+def test_a_detector_is_calibrated_on_the_training_images_before_it_is_looked_at(part, job, fabric, data):
+    calibrated, asked = [], []
+    detector = detectors.of_job(job, {}, data, seed=0)
+    score, calibrate = detector.score, detector.calibrate
+
+    def seen(normals):
+        calibrated.extend(normals)
+        calibrate(calibrated)
+
+    detector.calibrate, detector.score = seen, lambda images: asked.append(len(calibrated)) or score(images)
+    if part == "validation":
+        validate(detector, data)
+    else:
+        measure(detector, job, fabric, data)
+    assert asked and min(asked) == len(calibrated) > 0
+    assert torch.equal(torch.cat(calibrated), scoring.normalise(data.pixels[data.train]))
 
 
 def test_scores_that_are_not_finite_are_told_as_divergence(job, data):

@@ -28,7 +28,7 @@ def images(fabric):
 @pytest.fixture(scope="module")
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("sa_skip_ganomaly",), category=("fabric",), size_px=32, epochs=3, steps_per_epoch=4, batch=16
+        model=("sa_skip_ganomaly",), category=("fabric",), size_px=(32,), epochs=3, steps_per_epoch=4, batch=16
     )
     return jobs(experiment, survey(experiment, None), 1)[0]
 
@@ -84,6 +84,13 @@ def saved_detector(refitted, tmp_path_factory) -> checkpoint.Checkpoint:
     """The checkpoint, read again."""
     output = Output(str(tmp_path_factory.mktemp("out")))
     return checkpoint.load(output, output.write_checkpoint("job", refitted[1]))
+
+
+def test_a_kept_checkpoint_lies_where_the_row_says(refitted, tmp_path):
+    result, files = refitted
+    kept = refit.kept(Output(str(tmp_path)), result, files)
+    assert {file.name: file.read_bytes() for file in (tmp_path / kept.row.checkpoint).iterdir()} == files
+    assert dataclasses.replace(kept.row, checkpoint=None) == result.row and kept.scores == result.scores
 
 
 class Killed(Exception):

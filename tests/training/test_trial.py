@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datasets.split import split
-from model import mean_image
+from model import skip_ganomaly
 from model.catalog import MODELS
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
@@ -27,7 +27,7 @@ def images(fabric):
 
 
 def job(model: str = "mean_image", **settings) -> plan.Job:
-    experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": 32, **settings})
+    experiment = Experiment(model=(model,), category=("fabric",), **{"size_px": (32,), **settings})
     return jobs(experiment, survey(experiment, None), 1)[0]
 
 
@@ -46,12 +46,13 @@ def small(images, train: int):
         samples=tuple(images.samples[i] for i in keep),
         content=tuple(images.content[i] for i in keep),
         pixel_hash=tuple(images.pixel_hash[i] for i in keep),
+        native_sizes=tuple(images.native_sizes[i] for i in keep),
         data_hash=f"{images.data_hash}-{train}",
     )
 
 
 def test_a_row_says_what_was_done_and_on_what(images, train):
-    mine = job(epochs=2)
+    mine = job("skip_ganomaly", epochs=2)
     row = train(task(mine), images)
     parts = split(images, "holdout", 0)
     assert (row.status, row.error, row.epochs, len(row.curve)) == ("completed", None, 2, 2)
@@ -63,8 +64,14 @@ def test_a_row_says_what_was_done_and_on_what(images, train):
     assert row.steps == mine.steps(2, row.train_images)
 
 
+def test_a_model_that_takes_no_step_has_a_row_of_one_epoch_and_no_step(images, train):
+    row = train(task(job("patch_gaussian", epochs=5)), images)
+    assert (row.status, row.error, row.epochs, row.steps, row.best_epoch) == ("completed", None, 1, 0, 1)
+    assert row.curve == [row.val_auc] and row.images_per_s > 0
+
+
 def test_steps_are_counted_as_asked(images, train):
-    row = train(task(job(epochs=2, steps_per_epoch=5)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, steps_per_epoch=5)), images)
     assert (row.status, row.epochs, row.steps) == ("completed", 2, 10)
     assert row.images_per_s * row.train_s == pytest.approx(10 * 16), "full batches"
 
@@ -102,13 +109,14 @@ def test_another_seed_draws_other_weights(images, train):
 
 
 def test_a_trial_below_its_bar_stops_itself_and_says_so(images, train):
-    row = train(task(job(epochs=5), bars=((2, 1.1),)), images)
+    row = train(task(job("skip_ganomaly", epochs=5), bars=((2, 1.1),)), images)
     assert (row.status, row.epochs) == ("pruned", 2)
 
 
 def test_a_trial_at_its_bar_goes_on(images, train):
-    free = train(task(job(epochs=3)), images)
-    row = train(task(job(epochs=3), bars=((2, max(free.curve[:2])),)), images)
+    of = job("skip_ganomaly", epochs=3)
+    free = train(task(of), images)
+    row = train(task(of, bars=((2, max(free.curve[:2])),)), images)
     assert (row.status, row.epochs) == ("completed", 3)
 
 
@@ -132,23 +140,23 @@ def test_a_model_that_refuses_its_parameters_is_a_row_with_its_reason(images, tr
 
 @pytest.fixture
 def hungry(monkeypatch):
-    """Makes mean_image want more memory than any machine has for a batch of more than `most` images."""
+    """Makes skip_ganomaly want more memory than any machine has for a batch of more than `most` images."""
 
     def install(most: int) -> None:
-        class Hungry(MODELS["mean_image"]):
+        class Hungry(MODELS["skip_ganomaly"]):
             def step(self, images, progress):
                 if len(images) > most:
                     torch.empty(2**60)
                 return super().step(images, progress)
 
-        monkeypatch.setattr(mean_image, "MeanImage", Hungry)
+        monkeypatch.setattr(skip_ganomaly, "SkipGanomaly", Hungry)
 
     return install
 
 
 def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_says_so(images, hungry, train):
     hungry(most=8)
-    row = train(task(job(epochs=2, batch=16)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, batch=16)), images)
     assert (row.status, row.error, row.epochs) == ("completed", None, 2)
     assert (row.batch, row.note) == (8, "out of memory with batch 16: trained with 8")
     assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
@@ -157,7 +165,7 @@ def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_say
 @pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
 def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried, train):
     hungry(most=0)
-    row = train(task(job(epochs=2, batch=batch)), images)
+    row = train(task(job("skip_ganomaly", epochs=2, batch=batch)), images)
     assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
     assert "can't allocate memory" in row.error
 
@@ -165,13 +173,13 @@ def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batc
 def test_any_other_failure_is_not_tried_again(images, monkeypatch, train):
     calls = []
 
-    class Broken(MODELS["mean_image"]):
+    class Broken(MODELS["skip_ganomaly"]):
         def step(self, images, progress):
             calls.append(len(images))
             raise ValueError("no such layer")
 
-    monkeypatch.setattr(mean_image, "MeanImage", Broken)
-    row = train(task(job(epochs=2)), images)
+    monkeypatch.setattr(skip_ganomaly, "SkipGanomaly", Broken)
+    row = train(task(job("skip_ganomaly", epochs=2)), images)
     assert row.status == "failed" and row.error.startswith("ValueError: no such layer (test_trial.py:")
     assert len(calls) == 1 and row.note is None
 
@@ -214,7 +222,7 @@ def test_a_trial_that_dies_goes_on_from_the_state_it_saved_last(images, tmp_path
 
 
 def test_a_trial_stopped_at_its_bar_is_not_taken_up_behind_it(images, tmp_path):
-    of = task(job(epochs=4), bars=((2, 1.1),))
+    of = task(job("skip_ganomaly", epochs=4), bars=((2, 1.1),))
     row = pieces(of, images, Storage(str(tmp_path)), epochs_each=1)
     assert (row.status, row.epochs) == ("pruned", 2)
 

@@ -8,12 +8,12 @@ on premises; only the addresses, the ports and the download of the dependencies 
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 import venv
@@ -32,10 +32,17 @@ StrictModes no
 UsePAM no
 PermitRootLogin prohibit-password
 PidFile none
-SetEnv HOME={folder}/home RAY_TMPDIR={folder}/r RAY_USAGE_STATS_ENABLED=0
+SetEnv HOME={folder}/home RAY_TMPDIR={folder}/r RAY_USAGE_STATS_ENABLED=0 {patience}
 ForceCommand cd "$HOME" && exec bash -c "${{SSH_ORIGINAL_COMMAND:-exec bash -l}}"
 Subsystem sftp internal-sftp
 """
+
+# `ray start` gives up on a raylet that is 30 s late, which happens on a machine that runs other tests too.
+START_UP_S = 120
+PATIENCE = (
+    f"RAY_raylet_start_wait_time_s={START_UP_S} RAY_agent_register_timeout_ms={START_UP_S * 1000} "
+    f"RAY_gcs_server_port_wait_time_s={START_UP_S} RAY_DASHBOARD_STARTUP_TIMEOUT_S={START_UP_S}"
+)
 
 # Ray never passes ssh a port; this stands between ssh and the port as its ProxyCommand.
 TCP_PIPE = """
@@ -68,16 +75,26 @@ def find(tool: str) -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [s.getsockname()[1] for s in sockets]
+    """Ports that stay free until they are used: no outgoing connection gets one, nor a worker of another Ray."""
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    above_rays_workers = range(20_000, first_ephemeral)
+    candidates = above_rays_workers or range(1024, 6379)
+    return [port for port in random.SystemRandom().sample(candidates, 20 * count) if is_free(port)][:count]
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def start_sshd(folder: Path, port: int) -> subprocess.Popen:
     """An sshd that is process 1 of a pid namespace, and that ends with this process, however that ends."""
     for name in ("host_key", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    (folder / "sshd_config").write_text(SSHD_CONFIG.format(folder=folder, port=port))
+    (folder / "sshd_config").write_text(SSHD_CONFIG.format(folder=folder, port=port, patience=PATIENCE))
     Path("/run/sshd").mkdir(parents=True, exist_ok=True)  # sshd insists on it
     namespace = "setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child".split()
     with open(folder / "sshd.log", "wb") as log:
@@ -120,7 +137,7 @@ def lend_environment(home: Path) -> None:
     target = home / "defectsweep/.venv"
     venv.create(target, symlinks=True)
     (site,) = target.glob("lib/python*/site-packages")
-    (site / "lent.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
+    (site / "lent.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     for command, module in {"pip": "pip", "ray": "ray.scripts.scripts"}.items():
         script = target / "bin" / command
         script.write_text(f'#!/bin/sh\nexec {target}/bin/python -m {module} "$@"\n')
@@ -202,7 +219,8 @@ class Cluster:
             )
         self.seconds[name or verb] = time.monotonic() - start
         printed = log.read_text(errors="replace").replace("\r\n", "\n")
-        assert done.returncode == status, f"ray {verb} gave {done.returncode}:\n{printed}"
+        last = "\n".join(printed.splitlines()[-60:])  # first, for a log of CI may lack the middle of what is long
+        assert done.returncode == status, f"ray {verb} gave {done.returncode}, at last:\n{last}\n\nin full:\n{printed}"
         return printed
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.images import load
+from datasets.images import Images, load
 from datasets.readers import mvtec_ad, synthetic
 from datasets.readers.synthetic import CATEGORIES, DEFECTS, draw
 from datasets.sample import DataError
@@ -41,6 +41,13 @@ def test_a_picture_shows_the_same_scene_at_every_size(category: str, defect: str
     assert abs(large_mask.mean() - small_mask.mean()) < 0.01
 
 
+def auroc(scores: np.ndarray, images: Images) -> float:
+    """How often a defective test image scores higher than a good one."""
+    tested = np.array([sample.part == "test" for sample in images.samples])
+    normal, defective = scores[tested & (images.labels == 0)], scores[images.labels == 1]
+    return float((defective[:, None] > normal[None, :]).mean())
+
+
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_trivial_control_does_not_win_but_is_no_coin_either(category: str) -> None:
     """AUROC of the squared distance to the mean training image."""
@@ -48,9 +55,20 @@ def test_the_trivial_control_does_not_win_but_is_no_coin_either(category: str) -
     pixels = images.pixels.astype(np.float32)
     train = np.array([sample.part == "train" for sample in images.samples])
     distance = ((pixels - pixels[train].mean(axis=0)) ** 2).mean(axis=(1, 2, 3))
-    normal, defective = distance[~train & (images.labels == 0)], distance[images.labels == 1]
-    auroc = (defective[:, None] > normal[None, :]).mean()
-    assert 0.5 < auroc < 0.75
+    assert 0.5 < auroc(distance, images) < 0.75
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("size_px", [32, 64])
+def test_no_number_of_the_whole_picture_tells_good_from_bad(category: str, size_px: int) -> None:
+    """AUROC of the mean brightness, of its deviation, and of the mean of each colour, absolute and as a share."""
+    images = load("synthetic", None, category, size_px)
+    brightness = images.pixels.mean(axis=3)
+    colours = images.pixels.mean(axis=(1, 2))  # (N, 3)
+    cues = [brightness.mean(axis=(1, 2)), brightness.std(axis=(1, 2)), *colours.T]
+    cues += list((colours / colours.sum(axis=1, keepdims=True)).T)
+    for cue in cues:
+        assert 0.3 < auroc(cue, images) < 0.7
 
 
 def test_the_hashes_do_not_depend_on_the_size() -> None:

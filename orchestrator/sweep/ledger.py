@@ -1,0 +1,73 @@
+"""What a run knows of its jobs: the rows that the output held when it began, and those that have come since."""
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.experiment import plan
+from orchestrator.experiment.job import Job
+from orchestrator.results.output import Output
+from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
+
+
+class Ledger:
+    """The jobs of one run and their rows: none at first where the jobs begin anew. The end of a run is told by it."""
+
+    def __init__(self, jobs: Sequence[Job], closing: Iterable[JobRow] = (), trials: Iterable[TrialRow] = ()):
+        self.jobs = list(jobs)
+        self.job_rows = {row.job_id: row for row in closing}
+        self.todo = [job for job in self.jobs if not self.is_finished(job)]
+        self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}  # job id -> index -> row
+        self._take(trials)
+        self.skipped = len(self.jobs) - len(self.todo)
+        self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
+        self.closed: set[str] = set()  # ids of jobs of todo
+        self.closed_elsewhere: set[str] = set()  # of these, by another sweep
+
+    @classmethod
+    def read(cls, jobs: Sequence[Job], output: Output) -> "Ledger":
+        """What the output holds of the jobs, but for the trials of finished ones."""
+        closing = output.jobs(of={job.id for job in jobs})
+        return cls(jobs, closing, output.trials(of=cls(jobs, closing).rows.keys()))
+
+    def read_again(self, job: Job, output: Output) -> None:
+        """Learns what another sweep has left of a job."""
+        place = (job.category.dataset, job.category.name, job.model)
+        self.job_rows |= {row.job_id: row for row in output.jobs(*place, of=[job.id])}
+        self.rows[job.id] = {}
+        self._take(output.trials(*place, of=[job.id]))
+
+    def _take(self, trials: Iterable[TrialRow]) -> None:
+        for row in trials:
+            if plan.counts(row, self.job_rows.get(row.job_id)):
+                self.rows[row.job_id][row.index] = row
+
+    def add(self, row: TrialRow) -> None:
+        """A trial has left its row."""
+        self.rows[row.job_id][row.index] = row
+
+    def close(self, row: JobRow, elsewhere: bool = False) -> None:
+        """A job has left its row, here or in another sweep."""
+        self.job_rows[row.job_id] = row
+        self.closed.add(row.job_id)
+        if elsewhere:
+            self.closed_elsewhere.add(row.job_id)
+
+    def is_finished(self, job: Job) -> bool:
+        """Whether the job's row is all that is asked for."""
+        return plan.finished(job, self.job_rows.get(job.id))
+
+    def searched_rows(self, job: Job) -> list[TrialRow]:
+        """A job's trial rows in order, of those that this run asks for."""
+        return [row for index, row in sorted(self.rows[job.id].items()) if index < job.trials]
+
+    def trial_rows(self) -> list[TrialRow]:
+        """Those of all jobs that were not finished."""
+        return [row for rows in self.rows.values() for row in rows.values()]
+
+    def is_over(self) -> bool:
+        """Whether every job has its row."""
+        return len(self.closed) == len(self.todo)
+
+    def failed_jobs(self) -> list[JobRow]:
+        """The rows of the jobs that ended without a result."""
+        rows = [self.job_rows[job.id] for job in self.jobs if job.id in self.job_rows]
+        return [row for row in rows if row.status != COMPLETED]
