@@ -85,7 +85,7 @@ class Generator(nn.Module):
         self.to_mask = nn.Conv2d(width, 1, 1) if hparams.mask_output else None
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """(N, C, S, S) in [-1, 1] -> (N, C, S, S) in [-1, 1], by a tanh; and the mask's logits, if it has that output."""
+        """(N, C, S, S) in [-1, 1] -> (N, C, S, S) in [-1, 1], by a tanh; with a mask output, its logits besides."""
         attended_maps, down = [], images
         for level, (convs, attention) in enumerate(zip(self.encoder, self.attention, strict=True)):
             features = convs(self.pool(down) if level else down)

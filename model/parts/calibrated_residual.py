@@ -25,7 +25,7 @@ SHRINKAGE, FLOOR = 0.01, 1e-3  # of the Gaussians, as in patch_gaussian
 
 
 class CalibratedResidual(nn.Module):
-    """The Gaussians of pixel residuals and of the discriminator's, standard normal until `fit`. All of it is buffers."""
+    """The Gaussians of pixel residuals and of the discriminator's, standard normal until `fit`. All are buffers."""
 
     def __init__(self, image_shape: tuple[int, int, int], smoothing_px: float):
         super().__init__()

@@ -78,8 +78,8 @@ def structural_dissimilarity(images: Tensor, restored: Tensor) -> Tensor:
 
 
 def gradient_dissimilarity(images: Tensor, restored: Tensor) -> Tensor:
-    """1 - the mean similarity of the grey gradients' magnitudes, at the image's size, a half and a quarter of it (Xue et
-    al., TIP 2014; at several scales: RIAD, Zavrtanik et al. 2021)."""
+    """1 - the mean similarity of the grey gradients' magnitudes, at the image's size, a half and a quarter of it (Xue
+    et al., TIP 2014; at several scales: RIAD, Zavrtanik et al. 2021)."""
     grey, restored_grey = images.mean(dim=1, keepdim=True), restored.mean(dim=1, keepdim=True)
     parts = []
     for _ in range(GRADIENT_SCALES):

@@ -49,18 +49,18 @@ class RestoringHParams(GanHParams):
     mask_output: bool | None = None  # G has a second output: a logit a pixel, of whether it was forged
     normal_input: bool | None = None  # G is given deviations from the normal pixels, and coordinates
     forged_fakes: bool = False  # D is shown forged pictures as fakes
-    w_mask: float = 10.0
+    w_mask: float = 100.0  # focal loss is small: at 10 the mask is learnt after the picture
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("forged_input", "mask_output", "normal_input"):
             check_choice(name, getattr(self, name), (None, False, True))
         check_choice("forged_fakes", self.forged_fakes, (False, True))
-        check_number("w_mask", self.w_mask, least=0, example=10.0)
+        check_number("w_mask", self.w_mask, least=0, example=100.0)
         if self.score in NEEDS_MASK and self.mask_output is False:
             raise ValueError(f"mask_output is False: expected True for score {self.score!r}; leave it out")
         if (self.score in NEEDS_FORGED or self.mask_output) and self.forged_input is False:
-            raise ValueError("forged_input is False: expected True where the picture is restored or its mask is guessed; leave it out")
+            raise ValueError("forged_input is False: expected True where a picture is restored or masked; leave it out")
 
     def resolved(self) -> Self:
         """With nothing left None."""

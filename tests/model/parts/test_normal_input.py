@@ -28,7 +28,8 @@ def test_images_come_first_then_deviations_then_two_coordinates(fitted, normals)
     assert inputs.shape == (2, fitted.channels, HEIGHT, WIDTH) and fitted.channels == 2 * CHANNELS + 2
     assert torch.equal(inputs[:, :CHANNELS], normals[:2])
     rows, columns = inputs[0, -2], inputs[0, -1]
-    assert torch.equal(rows[:, 0], torch.linspace(-1, 1, HEIGHT)) and torch.equal(columns[0], torch.linspace(-1, 1, WIDTH))
+    assert torch.equal(rows[:, 0], torch.linspace(-1, 1, HEIGHT))
+    assert torch.equal(columns[0], torch.linspace(-1, 1, WIDTH))
     assert (rows == rows[:, :1]).all() and (columns == columns[:1]).all()
 
 

@@ -108,7 +108,7 @@ def test_every_combination_trains_scores_and_maps(options):
     {"score": "restored"}, {"score": "mask"}, {"score": "both"}, {"score": "calibrated"},
     {"score": "calibrated", "forged_input": True}], ids=str)
 def test_after_a_short_training_a_gross_defect_scores_higher_and_is_seen_where_it_is(options):
-    detector = train(build(lr=5e-3, w_con=1.0, w_adv=0.02, w_lat=0.02, **options), steps=60)
+    detector = train(build(lr=5e-3, w_con=1.0, w_adv=0.02, w_lat=0.02, **options), steps=120)
     normal = products(8, seed=2)
     scores, maps = detector.score(normal)
     defect_scores, defect_maps = detector.score(spoilt(normal))
@@ -168,7 +168,8 @@ def test_a_discriminator_that_has_no_say_is_left_alone():
     detector = build(score="mask", w_adv=0.0, w_lat=0.0)
     before = [value.clone() for value in detector.discriminator.state_dict().values()]
     train(detector, steps=1)
-    assert all(torch.equal(one, two) for one, two in zip(before, detector.discriminator.state_dict().values(), strict=True))
+    after = detector.discriminator.state_dict().values()
+    assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
     judged = build(score="calibrated", forged_input=True, w_adv=0.0, w_lat=0.0)
     assert judged.discriminates, "its first map is part of the score"
 
