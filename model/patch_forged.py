@@ -29,8 +29,10 @@ from model.contract import Detector, check_number, check_whole
 from model.parts.deviations import Deviations
 from model.parts.ema import Ema
 from model.parts.forging import forge
+from model.parts.losses import dice_loss, focal_loss
 from model.parts.running_mean import RunningMean
 from model.parts.smoothing import smooth, to_pixels
+from model.parts.spread import Spread
 
 DILATIONS = (1, 2, 1)
 DEFECTIVE_SHARE = 0.15  # a cell of which more is forged is defective; of which some is, left out of the loss
@@ -39,7 +41,6 @@ READY = 0.75  # of the training
 EMA_DECAY = 0.99
 WEIGHT_DECAY = 1e-3
 CALIBRATION_BATCHES = 2  # some 64 images are enough for a mean and a deviation
-_LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -82,25 +83,6 @@ class Judge(nn.Sequential):
 
 def _layer(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
     return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()
-
-
-class Spread(nn.Module):
-    """Mean and deviation, over normal images, of the highest value of a map; 0 and 1 until `fit`."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("deviation", torch.ones(()))
-
-    def fit(self, maps: Tensor) -> None:
-        """From the maps (N, h, w) of normal images."""
-        highest = maps.amax(dim=(1, 2))
-        self.mean.copy_(highest.mean())
-        self.deviation.copy_(highest.std(correction=0).clamp(min=_LEAST_SPREAD))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """The maps (N, h, w) in those units: about 0 at the highest value of a typical normal image."""
-        return (maps - self.mean) / self.deviation
 
 
 class PatchForged(Detector):
@@ -190,19 +172,3 @@ class PatchForged(Detector):
 def schedule(progress: float) -> float:
     """The learning rate's share: up to 1 in the warm-up, and down by half a cosine."""
     return min(1.0, (progress + 1e-3) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * progress))
-
-
-def focal_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
-    """The mean of (1 - p)^2 * cross-entropy over the cells that count, p being the target's probability (Lin et al.,
-    ICCV 2017, equation 4 with gamma = 2). All three have one shape; target and counts are 0 or 1."""
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    missing = 1 - torch.exp(-cross_entropy)
-    return (missing.square() * cross_entropy * counts).sum() / counts.sum().clamp(min=1)
-
-
-def dice_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
-    """1 - the Dice coefficient over the batch's cells that count (Milletari et al., 3DV 2016), with 1 added above and
-    below."""
-    probability = logits.sigmoid() * counts
-    overlap, total = (probability * target).sum(), probability.sum() + (target * counts).sum()
-    return 1 - (2 * overlap + 1) / (total + 1)

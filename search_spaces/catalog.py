@@ -30,4 +30,4 @@ MODULES = {
     "mean_image": mean_image,
 }
 SPACES: dict[str, dict[str, BaseDistribution]] = {name: module.SPACE for name, module in MODULES.items()}
-PRESETS: dict[str, dict[str, dict[str, float]]] = {name: module.PRESETS for name, module in MODULES.items()}
+PRESETS: dict[str, dict[str, dict[str, float | str]]] = {name: module.PRESETS for name, module in MODULES.items()}

@@ -1,10 +1,12 @@
-"""The search space of sagan: that of the other two U-Net GANs, which have the same losses, so that none of the three is
-searched more widely than the others.
+"""The search space of sagan: that of skip_ganomaly, which has the same losses and scores, so that neither of the two is
+searched more widely than the other.
 """
 
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 SPACE: dict[str, BaseDistribution] = {
+    # means of the residuals, or how unusual they are at their place: model/parts/calibrated_residual.py
+    "score": CategoricalDistribution(("paper", "calibrated")),
     # a decade around the 2e-4 of all three papers: below, short trainings stand still; above, the networks diverge
     "lr": FloatDistribution(2e-5, 2e-3, log=True),
     # .5 and 1 are the presets; towards .02 the model is a plain autoencoder, towards 10 it may hallucinate
@@ -17,8 +19,11 @@ SPACE: dict[str, BaseDistribution] = {
     "score_w_pixel": FloatDistribution(0.5, 1.0),
 }
 
-PRESETS: dict[str, dict[str, float]] = {
-    "sagan": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 0.9},
-    "paper": {"lr": 2e-4, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2, "score_w_pixel": 0.9},
-    "pixel_score": {"lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 1.0},
+_SAGAN = {"score": "paper", "lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 0.9}
+
+PRESETS: dict[str, dict[str, float | str]] = {
+    "sagan": _SAGAN,
+    "calibrated": {**_SAGAN, "score": "calibrated"},
+    "paper": {**_SAGAN, "w_adv": 0.5, "w_con": 0.3, "w_lat": 0.2},
+    "pixel_score": {**_SAGAN, "score_w_pixel": 1.0},
 }

@@ -99,3 +99,7 @@ class Discriminator(nn.Module):
         """(N, C, S, S) -> logits (N,), and features (N, Z), which have no activation."""
         features = self.features(images)
         return self.logit(features).flatten(), features.flatten(1)
+
+    def first(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) -> its first map (N, 64, S/2, S/2), after the LeakyReLU."""
+        return self.features[:2](images)

@@ -62,3 +62,50 @@ def test_certain_logits_give_large_finite_losses_and_gradients():
     loss.backward()
     assert wrong.grad.item() == pytest.approx(2.0)
     assert losses.generator_adversarial(torch.tensor([-1000.0])).item() == pytest.approx(1000.0)
+
+
+# -- training on forged defects
+
+
+def pictures(seed: int = 0) -> torch.Tensor:
+    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@pytest.mark.parametrize("loss", [losses.restoration, losses.structural_dissimilarity, losses.gradient_dissimilarity])
+def test_a_picture_restored_to_the_last_bit_costs_nothing_and_any_other_does(loss):
+    assert loss(pictures(), pictures()).item() == pytest.approx(0, abs=1e-5)
+    assert loss(pictures(), pictures(1)).item() > 0.1
+
+
+@pytest.mark.parametrize("loss", [losses.restoration, losses.structural_dissimilarity, losses.gradient_dissimilarity])
+def test_its_gradient_is_finite_also_on_a_plain_picture(loss):
+    plain = torch.zeros(1, 1, 32, 32, requires_grad=True)
+    for target in (torch.zeros(1, 1, 32, 32), pictures()[:1, :1]):
+        (gradient,) = torch.autograd.grad(loss(target, plain), plain)
+        assert gradient.isfinite().all()
+
+
+def test_restoration_is_the_sum_of_its_three_parts():
+    one, other = pictures(), pictures(1)
+    by_hand = (losses.context_l1(one, other) + losses.structural_dissimilarity(one, other)
+               + losses.gradient_dissimilarity(one, other))
+    assert losses.restoration(one, other).item() == pytest.approx(by_hand.item())
+
+
+def test_of_plain_pictures_structure_compares_the_luminance_alone():
+    """(2 a b + c) / (a^2 + b^2 + c) with c = .02^2; variances are 0."""
+    half, fifth = torch.full((1, 1, 16, 16), 0.5), torch.full((1, 1, 16, 16), 0.2)
+    similarity = (2 * 0.5 * 0.2 + 0.0004) / (0.25 + 0.04 + 0.0004)
+    assert losses.structural_dissimilarity(half, fifth).item() == pytest.approx(1 - similarity, rel=1e-3)
+
+
+def test_gradients_ignore_brightness_and_see_a_lost_edge():
+    step = torch.where(torch.arange(32) < 16, -0.5, 0.5).expand(1, 1, 32, 32)
+    assert losses.gradient_dissimilarity(step, step + 0.3).item() == pytest.approx(0, abs=1e-5)
+    assert losses.gradient_dissimilarity(step, torch.zeros_like(step)).item() > 0.05
+
+
+def test_the_gradient_of_a_ramp_is_twice_its_slope_along_either_axis():
+    ramp = torch.arange(8.0).mul(0.1).expand(1, 1, 8, 8)
+    for image in (ramp, ramp.transpose(2, 3)):
+        assert torch.allclose(losses._gradient(image), torch.full((1, 1, 6, 6), 0.2), atol=1e-5)

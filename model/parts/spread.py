@@ -1,0 +1,25 @@
+"""The units in which maps of different kinds may be summed: what the highest value of a normal image varies by."""
+
+import torch
+from torch import Tensor, nn
+
+_LEAST_SPREAD = 1e-3
+
+
+class Spread(nn.Module):
+    """Mean and deviation, over normal images, of the highest value of a map; 0 and 1 until `fit`."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def fit(self, maps: Tensor) -> None:
+        """From the maps (N, h, w) of normal images."""
+        highest = maps.amax(dim=(1, 2))
+        self.mean.copy_(highest.mean())
+        self.deviation.copy_(highest.std(correction=0).clamp(min=_LEAST_SPREAD))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """The maps (N, h, w) in those units: about 0 at the highest value of a typical normal image."""
+        return (maps - self.mean) / self.deviation
