@@ -14,6 +14,7 @@ from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
 from orchestrator.results.output import Output
 from orchestrator.results.rows import MEASURED
+from search_spaces.catalog import PRESETS
 
 TRIALS, JOBS = 9, 2  # more than the sampler begins with at random, so that its model of the rows decides some
 
@@ -68,7 +69,7 @@ def test_local_backend_searches_beyond_the_presets_and_measures_each_winner_once
     jobs = [row for row in expected.values() if "test_auc" in row]
     trials = [row for row in expected.values() if "trial_id" in row]
     assert [row["status"] for row in jobs] == ["completed"] * JOBS
-    assert {row["preset"] for row in trials} == {"paper", "skip_ganomaly", "pixel_score", None}
+    assert {row["preset"] for row in trials} == {*PRESETS["sa_skip_ganomaly"], None}
     for job in jobs:
         mine = [row for row in trials if row["job_id"] == job["job_id"]]
         completed = [row for row in mine if row["status"] == "completed"]
