@@ -187,6 +187,8 @@ def test_the_map_is_the_sum_of_both_in_their_units_and_the_score_its_highest():
 
 def test_the_averaged_judge_scores_not_the_one_that_is_trained():
     detector, asked = trained(), images(3, seed=1)
+    first = detector.judge_average.average[0].weight
+    assert not torch.equal(first, build().judge[0].weight), "it follows the judge"
     before = detector.score(asked)[0]
     with torch.no_grad():
         for parameter in detector.judge.parameters():
