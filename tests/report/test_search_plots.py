@@ -105,6 +105,7 @@ def test_every_figure_is_one_that_plotly_knows():
 
 def test_every_space_can_be_drawn():
     for model, space in SPACES.items():
-        ends = [{name: own.low for name, own in space.items()}, {name: own.high for name, own in space.items()}]
+        both = {name: getattr(own, "choices", None) or (own.low, own.high) for name, own in space.items()}
+        ends = [{name: values[end] for name, values in both.items()} for end in (0, -1)]
         rows = trials(2, model=model).assign(params=[json.dumps(end) for end in ends])
         assert list(search_plots.of_job(rows)["slices"]) == list(space)
