@@ -40,7 +40,7 @@ class GanHParams(AdamHParams):
     score: str = "paper"  # means of both residuals; "calibrated": the highest of how unusual they are at their place
     score_residual: str = "squared"  # pixel residual of the paper's score and maps; "l1": absolute
     score_w_pixel: float = 0.9  # the paper's score is this * pixel residual + (1 - this) * feature residual
-    smoothing_px: float = 3.0  # of the maps whose highest value is a score: the deviation of their blur
+    smoothing_px: float = 1.5  # of the maps whose highest value is a score: the deviation of their blur
     amp: bool = False  # bfloat16 autocast in training steps; scores are always float32
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class GanHParams(AdamHParams):
         check_choice("score", self.score, self.SCORES)
         check_choice("score_residual", self.score_residual, tuple(RESIDUALS))
         check_number("score_w_pixel", self.score_w_pixel, least=0, most=1, example=0.9)
-        check_number("smoothing_px", self.smoothing_px, least=0, most=32, example=3.0)
+        check_number("smoothing_px", self.smoothing_px, least=0, most=32, example=1.5)
         check_choice("amp", self.amp, (False, True))
 
 

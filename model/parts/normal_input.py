@@ -41,4 +41,4 @@ class NormalInput(nn.Module):
         """The images with what belongs to them. `without` (N, C, H, W) are images that `fit` saw: row i is judged as if
         its i-th had not been among them."""
         deviations = (self.gaussian.whiten(images, without) / 3).clamp(-_FARTHEST, _FARTHEST)
-        return torch.cat([images, deviations, self.place.expand(len(images), -1, -1, -1)], dim=1)
+        return torch.cat([images, deviations, self.place.expand(images.shape[0], -1, -1, -1)], dim=1)

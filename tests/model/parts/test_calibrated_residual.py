@@ -76,12 +76,25 @@ def test_both_parts_see_it(calibrated, pairs, discriminator, part):
     assert spot_of(added, 24).min() > 5
 
 
-def test_the_sign_of_a_residual_counts(discriminator):
-    """Always too bright by .2: as much too dark is unusual, though as far off."""
+def test_the_two_parts_are_summed(calibrated, pairs, discriminator):
+    x, x_hat = pairs[0]
+    total = calibrated(x, with_a_spot(x_hat, 24), discriminator)
+    parts = []
+    for other in (1, 0):
+        alone = CalibratedResidual(SHAPE, 0.0)
+        alone.load_state_dict(calibrated.state_dict())
+        alone.spreads[other].deviation.fill_(torch.inf)
+        parts.append(alone(x, with_a_spot(x_hat, 24), discriminator))
+    assert torch.allclose(total, sum(parts), rtol=1e-4, atol=1e-3)
+
+
+def test_the_sign_of_a_pixels_residual_counts(discriminator):
+    """Always too bright by .2: as much too dark is unusual, though as far off; without the first map's say."""
     x = 0.1 * torch.randn(40, *SHAPE, generator=made(3))
     noise = 0.01 * torch.randn(40, *SHAPE, generator=made(4))
     residual = CalibratedResidual(SHAPE, 0.0)
     residual.fit([(x, x + 0.2 + noise)], discriminator)
+    residual.spreads[1].deviation.fill_(torch.inf)
     bright = residual(x, x + 0.2 + noise, discriminator).amax(dim=(1, 2))
     dark = residual(x, x - 0.2 + noise, discriminator).amax(dim=(1, 2))
     assert dark.min() > bright.max() + 10

@@ -1,11 +1,12 @@
 """Training on forged defects: what each option adds, and that none of it is there by default."""
 
 import itertools
+import math
 
 import pytest
 import torch
 
-from model.parts.restoring import RestoringHParams
+from model.parts.restoring import RestoringHParams, _fakes_loss
 from model.sa_skip_ganomaly import HParams, SaSkipGanomaly
 
 SIZE_PX = 32
@@ -33,12 +34,12 @@ def spoilt(images: torch.Tensor) -> torch.Tensor:
 
 def train(detector: SaSkipGanomaly, steps: int, images: torch.Tensor | None = None) -> SaSkipGanomaly:
     images = products(16, seed=1) if images is None else images
-    detector.calibrate(images.split(8))
+    detector.calibrate(iter(images.split(8)))
     for step in range(steps):
         torch.manual_seed(step)
         losses = detector.step(images[torch.randperm(len(images))[:8]], step / steps)
         assert all(loss.shape == () and loss.isfinite() and not loss.requires_grad for loss in losses.values())
-    detector.calibrate(images.split(8))
+    detector.calibrate(iter(images.split(8)))
     return detector
 
 
@@ -164,6 +165,15 @@ def test_the_discriminator_learns_to_tell_forged_pictures():
     assert real.mean() > forged.mean()
 
 
+def test_fakes_cost_what_d_believes_of_pictures_that_show_something_forged():
+    """-log(1 - D): D is 3/4 of the first, and the second is left out."""
+    mask = torch.zeros(2, 4, 4, dtype=torch.bool)
+    mask[0, 1, 1] = True
+    logits = torch.tensor([math.log(3), 9.0])
+    assert _fakes_loss(logits, mask).item() == pytest.approx(math.log(4))
+    assert _fakes_loss(logits, torch.zeros_like(mask)).item() == 0.0
+
+
 def test_a_discriminator_that_has_no_say_is_left_alone():
     detector = build(score="mask", w_adv=0.0, w_lat=0.0)
     before = [value.clone() for value in detector.discriminator.state_dict().values()]
@@ -208,9 +218,40 @@ def test_the_normal_pixels_are_seen_once_and_before_the_first_step():
 
 def test_the_sum_of_both_maps_is_in_units_of_normal_images():
     detector = train(build(score="both", lr=2e-3), steps=20)
-    scores, maps = detector.score(products(8, seed=2))
+    images = products(8, seed=2)
+    scores, maps = detector.score(images)
     assert torch.equal(scores, maps.amax(dim=(1, 2)))
-    assert scores.abs().mean() < 10
+    residuals, logits = detector._maps(images)
+    by_hand = [(of - spread.mean) / spread.deviation
+               for of, spread in ((residuals, detector.spreads["residual"]), (logits, detector.spreads["mask"]))]
+    assert torch.allclose(maps, sum(by_hand), atol=1e-4)
+
+
+def test_a_picture_that_calibration_saw_is_judged_there_as_if_it_had_not():
+    """With eight normal images, each is a good part of what is known of its pixels."""
+    detector, images = build(score="mask"), products(8, seed=1)
+    detector.calibrate(iter([images]))
+    given = []
+    detector.average.average.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    detector.generate(images, is_seen=True)
+    detector.generate(images)
+    seen, new = (inputs[:, 3:6].abs().mean() for inputs in given)
+    assert seen > 1.05 * new
+
+
+@pytest.mark.parametrize("score", ["calibrated", *FORGED_SCORES])
+def test_its_score_is_a_fixed_program_for_any_number_of_pictures(score):
+    class Program(torch.nn.Module):
+        def forward(self, images):
+            return detector.score(images)
+
+    detector, images = train(build(score=score), steps=1), products(3, seed=2)
+    detector.score(images)  # leaves it as it is when it scores
+    batch = ({0: torch.export.Dim("batch", min=1)},)
+    with torch.no_grad():
+        program = torch.export.export(Program(), (images[:2],), None, dynamic_shapes=batch).module()
+    for count in (1, 3):
+        assert torch.allclose(program(images[:count])[0], detector.score(images[:count])[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("options", COMBINATIONS[::3], ids=str)
