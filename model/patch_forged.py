@@ -15,7 +15,6 @@ ECCV 2022). A small network on features in place of pixels: SimpleNet (Liu et al
 Letters: N images, C channels, H, W pixels, E channels of evidence, h, w cells.
 """
 
-import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,13 +25,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.contract import Detector, check_number, check_whole
+from model.parts.descent import descend
 from model.parts.deviations import Deviations
 from model.parts.ema import Ema
 from model.parts.forging import forge
 from model.parts.losses import dice_loss, focal_loss
+from model.parts.position_gaussian import FLOOR, SHRINKAGE
 from model.parts.running_mean import RunningMean
 from model.parts.smoothing import smooth, to_pixels
-from model.parts.spread import Spread
+from model.parts.spread import Spread, fit_spreads
 
 DILATIONS = (1, 2, 1)
 DEFECTIVE_SHARE = 0.15  # a cell of which more is forged is defective; of which some is, left out of the loss
@@ -40,7 +41,6 @@ WARM_UP = 0.05  # of the training, in which the learning rate rises
 READY = 0.75  # of the training
 EMA_DECAY = 0.99
 WEIGHT_DECAY = 1e-3
-CALIBRATION_BATCHES = 2  # some 64 images are enough for a mean and a deviation
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class HParams:
     width: int = 48  # channels of the network
     cell_px: int = 4
     levels: int = 1  # cells of the image, of the image at half its size, ...
-    shrinkage: float = 0.01  # of the Gaussians, as in patch_gaussian
-    floor: float = 1e-3
+    shrinkage: float = SHRINKAGE  # of the Gaussians, as in patch_gaussian
+    floor: float = FLOOR
     forged_share: float = 0.8  # of the images that get defects
     w_dice: float = 0.05  # of the Dice loss beside 1 for the focal loss
     smoothing_cells: float = 0.7
@@ -98,8 +98,7 @@ class PatchForged(Detector):
         self.judge_average = Ema(self.judge, EMA_DECAY).to(self.device)
         self.spreads = nn.ModuleDict({"logit": Spread(), "distance": Spread()}).to(self.device)
         self.mean = RunningMean(shape).to(self.device)
-        fused = self.device.type in ("cuda", "cpu")
-        self.adamw = torch.optim.AdamW(self.judge.parameters(), hparams.lr, weight_decay=WEIGHT_DECAY, fused=fused)
+        self.adamw = torch.optim.AdamW(self.judge.parameters(), hparams.lr, weight_decay=WEIGHT_DECAY, fused=True)
 
     def is_ready(self, progress: float) -> bool:
         """Not before the learning rate has come down: until then its scores jump from epoch to epoch."""
@@ -125,10 +124,8 @@ class PatchForged(Detector):
         if not self.deviations.is_fitted():
             self.deviations.fit(self.mean.adding(map(self.take, normals)))
             return
-        seen = itertools.islice(map(self.take, normals), CALIBRATION_BATCHES)
-        maps = [self._maps(images, without=images) for images in seen]
-        for spread, of in zip(self.spreads.values(), zip(*maps, strict=True), strict=True):
-            spread.fit(torch.cat(of))
+        maps = (self._maps(images, without=images) for images in map(self.take, normals))
+        fit_spreads(self.spreads.values(), maps)
 
     def step(self, images: Tensor, progress: float) -> dict[str, Tensor]:
         """One step of the judge on images with forged defects; see the contract. Losses: their sum and both parts."""
@@ -144,9 +141,7 @@ class PatchForged(Detector):
         loss = focal + self.hparams.w_dice * dice
         for group in self.adamw.param_groups:
             group["lr"] = self.hparams.lr * schedule(progress)
-        self.adamw.zero_grad()
-        loss.backward()
-        self.adamw.step()
+        descend((self.adamw, loss))
         self.judge_average.update(self.judge)
         return {"judge": loss.detach(), "focal": focal.detach(), "dice": dice.detach()}
 

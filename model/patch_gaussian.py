@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.contract import TrainingFree, check_number, check_whole
 from model.parts.cells import CellFeatures
-from model.parts.position_gaussian import PositionGaussian, distance
+from model.parts.position_gaussian import FLOOR, SHRINKAGE, PositionGaussian, distance
 from model.parts.running_mean import RunningMean
 from model.parts.smoothing import smooth, to_pixels
 
@@ -28,8 +28,8 @@ class HParams:
 
     cell_px: int = 4
     smoothing_cells: float = 0.7  # standard deviation of the blur of the map of distances
-    shrinkage: float = 0.01  # share of a position's mean variance that is added to each of its variances
-    floor: float = 1e-3  # and, in units of the features' variance over all positions, what is added besides
+    shrinkage: float = SHRINKAGE  # share of a position's mean variance that is added to each of its variances
+    floor: float = FLOOR  # and, in units of the features' variance over all positions, what is added besides
 
     def __post_init__(self) -> None:
         check_whole("cell_px", self.cell_px, least=2, example=4)

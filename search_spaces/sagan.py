@@ -2,22 +2,9 @@
 searched more widely than the other.
 """
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from search_spaces.skip_ganomaly import SPACE
 
-SPACE: dict[str, BaseDistribution] = {
-    # means of the residuals, or how unusual they are at their place: model/parts/calibrated_residual.py
-    "score": CategoricalDistribution(("paper", "calibrated")),
-    # a decade around the 2e-4 of all three papers: below, short trainings stand still; above, the networks diverge
-    "lr": FloatDistribution(2e-5, 2e-3, log=True),
-    # .5 and 1 are the presets; towards .02 the model is a plain autoencoder, towards 10 it may hallucinate
-    "w_adv": FloatDistribution(0.02, 10.0, log=True),
-    # the authors' 50 and the .3 of Sun et al. are both inside
-    "w_con": FloatDistribution(0.1, 200.0, log=True),
-    # 1 and .2 are the presets; it pulls on the discriminator too, whose features collapse under a large one
-    "w_lat": FloatDistribution(0.02, 10.0, log=True),
-    # .9 is Skip-GANomaly's; at 1 D's features, which move in training, have no say
-    "score_w_pixel": FloatDistribution(0.5, 1.0),
-}
+__all__ = ["PRESETS", "SPACE"]
 
 _SAGAN = {"score": "paper", "lr": 2e-4, "w_adv": 1.0, "w_con": 50.0, "w_lat": 1.0, "score_w_pixel": 0.9}
 

@@ -16,12 +16,11 @@ from torch.nn import functional as F
 
 from model.parts import dcgan
 from model.parts.layers import Discriminator
-from model.parts.position_gaussian import PositionGaussian, distance
+from model.parts.position_gaussian import FLOOR, SHRINKAGE, PositionGaussian, distance
 from model.parts.smoothing import smooth
 from model.parts.spread import Spread
 
 CELL_PX = 4
-SHRINKAGE, FLOOR = 0.01, 1e-3  # of the Gaussians, as in patch_gaussian
 
 
 class CalibratedResidual(nn.Module):

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.parts.cells import CellFeatures
-from model.parts.position_gaussian import PositionGaussian, distance
+from model.parts.layers import coordinates
+from model.parts.position_gaussian import PositionGaussian, bounded, distance
 
-_FARTHEST = 6.0  # whitened deviations are cut off at so many times 3
 _NEAREST = 1e-3  # added to a distance before its logarithm
 
 
@@ -30,8 +30,7 @@ class Deviations(nn.Module):
         grids = [self.features.grid(-(-height >> level), -(-width >> level)) for level in range(levels)]
         self.gaussians = nn.ModuleList(PositionGaussian(count, grid, shrinkage, floor) for grid in grids)
         self.channels = levels * (3 * count + 1) + 2  # E
-        rows, columns = (torch.linspace(-1, 1, cells) for cells in grids[0])
-        self.register_buffer("place", torch.stack(torch.meshgrid(rows, columns, indexing="ij")), persistent=False)
+        self.register_buffer("place", coordinates(*grids[0]), persistent=False)
 
     def is_fitted(self) -> bool:
         """Whether it has seen normal images."""
@@ -68,5 +67,5 @@ def _evidence(gaussian: PositionGaussian, features: Tensor, excluded: Tensor | N
     whitened = gaussian.whiten(features, excluded)
     far = distance(whitened)
     standard = gaussian.standardise(features) - gaussian.mean.mean(dim=(1, 2), keepdim=True)
-    clamped, size = (whitened / 3).clamp(-_FARTHEST, _FARTHEST), whitened.abs().sqrt()
-    return torch.cat([standard, clamped, size, (far + _NEAREST).log()[:, None]], dim=1), far
+    parts = [standard, bounded(whitened), whitened.abs().sqrt(), (far + _NEAREST).log()[:, None]]
+    return torch.cat(parts, dim=1), far

@@ -1,11 +1,12 @@
 """Defects forged into normal images, a batch at a time on its device: what a detector is trained against.
 
-image -> for each of its one to three defects: a region (blob, ellipse, polygon-like rectangle, scratch) -> what fills
+image -> for each of its one to three defects: a region (blob, ellipse, rectangle, scratch) -> what fills
 it (a picture moved and turned, changed light, a flat colour, blur) -> blended in -> where the image visibly changed.
 
 Shapes and fills follow CutPaste (Li et al., CVPR 2021), DRAEM (Zavrtanik et al., ICCV 2021) and NSA (Schlueter et al.,
 ECCV 2022), whose labels, too, are where the intensity changes. datasets/forge.py, which forges what *chooses* a
-detector, is apart on purpose: its upright rectangles, scars and thresholded noise are not drawn here.
+detector, is written apart on purpose, so that validation says more than how well a forger was learnt; still both paste
+parts of pictures, so forged validation flatters what is trained here.
 
 What a defect is like is drawn on the CPU by torch's global generator, so that no kernel waits for a draw.
 

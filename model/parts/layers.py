@@ -103,3 +103,8 @@ class Discriminator(nn.Module):
     def first(self, images: Tensor) -> Tensor:
         """(N, C, S, S) -> its first map (N, 64, S/2, S/2), after the LeakyReLU."""
         return self.features[:2](images)
+
+
+def coordinates(height: int, width: int) -> Tensor:
+    """(2, H, W): each position's row and column, from -1 to 1."""
+    return torch.stack(torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"))

@@ -11,10 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from model.parts.position_gaussian import PositionGaussian
-
-SHRINKAGE, FLOOR = 0.01, 1e-3  # of the pixels' Gaussians, as in patch_gaussian
-_FARTHEST = 6.0  # whitened deviations are cut off at so many times 3
+from model.parts.layers import coordinates
+from model.parts.position_gaussian import FLOOR, SHRINKAGE, PositionGaussian, bounded
 
 
 class NormalInput(nn.Module):
@@ -26,8 +24,7 @@ class NormalInput(nn.Module):
         channels, height, width = image_shape
         self.channels = 2 * channels + 2
         self.gaussian = PositionGaussian(channels, (height, width), SHRINKAGE, FLOOR)
-        axes = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
-        self.register_buffer("place", torch.stack(torch.meshgrid(*axes, indexing="ij")), persistent=False)
+        self.register_buffer("place", coordinates(height, width), persistent=False)
 
     def is_fitted(self) -> bool:
         """Whether it has seen normal images."""
@@ -40,5 +37,5 @@ class NormalInput(nn.Module):
     def forward(self, images: Tensor, without: Tensor | None = None) -> Tensor:
         """The images with what belongs to them. `without` (N, C, H, W) are images that `fit` saw: row i is judged as if
         its i-th had not been among them."""
-        deviations = (self.gaussian.whiten(images, without) / 3).clamp(-_FARTHEST, _FARTHEST)
+        deviations = bounded(self.gaussian.whiten(images, without))
         return torch.cat([images, deviations, self.place.expand(images.shape[0], -1, -1, -1)], dim=1)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+SHRINKAGE, FLOOR = 0.01, 1e-3  # what suits most features
+_FARTHEST = 6.0  # whitened deviations are cut off at so many times 3
 _LEAST_DEVIATION = 1e-6
 _MOST_LEVERAGE = 0.99
 
@@ -90,3 +92,8 @@ class PositionGaussian(nn.Module):
 def distance(whitened: Tensor) -> Tensor:
     """Mahalanobis's distance: (N, F, h, w) -> (N, h, w)."""
     return whitened.square().sum(dim=1).sqrt()
+
+
+def bounded(whitened: Tensor) -> Tensor:
+    """Whitened features as a network takes them: a third of each, within 6."""
+    return (whitened / 3).clamp(-_FARTHEST, _FARTHEST)

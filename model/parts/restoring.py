@@ -12,7 +12,6 @@ Restored from forgeries: RIAD (Zavrtanik et al. 2021), DRAEM (Zavrtanik et al., 
 Letters: N images, C channels, H, W pixels, E channels of G's input.
 """
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
@@ -29,11 +28,10 @@ from model.parts.forging import forge
 from model.parts.losses import CONTEXT_LOSSES, dice_loss, focal_loss, restoration
 from model.parts.normal_input import NormalInput
 from model.parts.smoothing import smooth
-from model.parts.spread import Spread
+from model.parts.spread import Spread, fit_spreads
 
 EMA_DECAY = 0.99
 W_DICE = 0.05  # of the Dice loss beside 1 for the focal loss
-CALIBRATION_BATCHES = 2  # some 64 images are enough for a mean and a deviation
 NEEDS_MASK = ("mask", "both")
 NEEDS_FORGED = ("restored", *NEEDS_MASK)
 
@@ -141,10 +139,8 @@ class Restorer(AdversarialReconstructor):
         if self.spreads is None:
             super().calibrate(normals)
             return
-        seen = itertools.islice(map(self.take, normals), CALIBRATION_BATCHES)
-        maps = [self._maps(images, is_seen=True) for images in seen]
-        for spread, of in zip(self.spreads.values(), zip(*maps, strict=True), strict=True):
-            spread.fit(torch.cat(of))
+        maps = (self._maps(images, is_seen=True) for images in map(self.take, normals))
+        fit_spreads(self.spreads.values(), maps)
 
     def generate(self, x: Tensor, is_seen: bool = False) -> Tensor:
         """The generator's image of x; see AdversarialReconstructor."""

@@ -1,8 +1,12 @@
 """The units in which maps of different kinds may be summed: what the highest value of a normal image varies by."""
 
+import itertools
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
+CALIBRATION_BATCHES = 2  # some 64 images are enough for a mean and a deviation
 _LEAST_SPREAD = 1e-3
 
 
@@ -23,3 +27,10 @@ class Spread(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """The maps (N, h, w) in those units: about 0 at the highest value of a typical normal image."""
         return (maps - self.mean) / self.deviation
+
+
+def fit_spreads(spreads: Iterable[Spread], batches: Iterable[tuple[Tensor, ...]]) -> None:
+    """Fit each spread on its kind of map, (N, h, w) in each batch, of the first normal images alone."""
+    kinds = zip(*itertools.islice(batches, CALIBRATION_BATCHES), strict=True)
+    for spread, maps in zip(spreads, kinds, strict=True):
+        spread.fit(torch.cat(maps))

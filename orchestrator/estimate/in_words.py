@@ -167,7 +167,7 @@ def _work(lefts: Sequence[Left], pace: Pace | None) -> list[str]:
         return [*cells, "-", NOT_MEASURED, "-"]
     step_s = sum(pace.step_s(left.job) for left in lefts) / len(lefts)
     memory = f"{pace.memory_bytes / 2**30:.1f} GiB" if pace.memory_bytes else "-"
-    return [*cells, _short(step_s), _time(sum(pace.slot_s(left) for left in lefts)), memory]
+    return [*cells, _short(step_s) if step_s else "-", _time(sum(pace.slot_s(left) for left in lefts)), memory]
 
 
 def _factors(lefts: Sequence[Left]) -> str:

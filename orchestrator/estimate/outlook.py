@@ -73,7 +73,7 @@ class Outlook:
 
     def _work(self, left: Left, pace: Pace) -> Work:
         refit_s = self.place.refit_start_s + pace.refit_s(left.job)
-        return Work(left.trials, pace.trial_s(left.job), refit_s, left.job.trial_pixels())
+        return Work(left.trials, pace.trial_s(left.job), refit_s, left.job.trial_pixels(), left.job.takes_steps)
 
 
 def complete(

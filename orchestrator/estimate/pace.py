@@ -36,8 +36,8 @@ class Pace:
     memory_bytes: int | None = None  # of a GPU, at most; None on CPU
 
     def step_s(self, job: Job) -> float:
-        """Seconds of one optimisation step."""
-        return self.image_s * job.trial_cost() / job.trial_steps()
+        """Seconds of one optimisation step; 0 where there is none."""
+        return self.image_s * job.trial_cost() / job.trial_steps() if job.takes_steps else 0.0
 
     def trial_s(self, job: Job) -> float:
         """Seconds of one trial, at most."""

@@ -33,6 +33,7 @@ class Work:
     trial_s: float
     refit_s: float  # with its start
     trial_pixels: float  # by which plan.next_trial compares jobs
+    takes_steps: bool = True  # those that take none come first there
 
     def search_s(self, parallel_trials: int) -> float:
         """Time of the trials on any number of slots: they wait for one another."""
@@ -59,13 +60,13 @@ def played_s(works: Sequence[Work], place: Place) -> float:
     remaining work, as plan.next_trial does; a refit follows its job's last trial."""
     trials, running = [work.trials for work in works], [0] * len(works)
     to_refit = [True] * len(works)
-    waiting: list[tuple[float, int]] = []  # (less remaining work, job), each job once
+    waiting: list[tuple[bool, float, int]] = []  # (takes steps, less remaining work, job), each job once
     ends: list[tuple[float, int]] = []  # (when, job) of what is under way
     now_s = 0.0
 
     def offer(i: int) -> None:
         can_start = running[i] < place.parallel_trials if trials[i] else to_refit[i] and not running[i]
-        entry = (-trials[i] * works[i].trial_pixels, i)
+        entry = (works[i].takes_steps, -trials[i] * works[i].trial_pixels, i)
         if can_start and entry not in waiting:
             heapq.heappush(waiting, entry)
 
@@ -81,7 +82,7 @@ def played_s(works: Sequence[Work], place: Place) -> float:
         offer(i)
     while waiting or ends:
         while waiting and len(ends) < place.slots:
-            _, i = heapq.heappop(waiting)
+            *_, i = heapq.heappop(waiting)
             heapq.heappush(ends, (now_s + start(i), i))
             offer(i)
         now_s, i = heapq.heappop(ends)

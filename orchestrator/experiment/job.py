@@ -98,9 +98,14 @@ class Job:
         return f"{self.id}-t{index:04d}"
 
     @property
+    def takes_steps(self) -> bool:
+        """Whether its model is trained: others are made by one look at the normal images."""
+        return self.model not in TRAINING_FREE
+
+    @property
     def epochs(self) -> int:
         """Of a full trial: one for a model that takes no step."""
-        return 1 if self.model in TRAINING_FREE else self.experiment.epochs
+        return self.experiment.epochs if self.takes_steps else 1
 
     def steps(self, epochs: int, train_images: int) -> int:
         """Optimisation steps of that many epochs."""
@@ -108,11 +113,11 @@ class Job:
 
     def trial_steps(self) -> int:
         """Optimisation steps of a full trial, before the split is known: at most, where it holds images out."""
-        return self.steps(self.epochs, self.category.train_images)
+        return self.steps(self.epochs, self.category.train_images) if self.takes_steps else 0
 
     def trial_cost(self) -> float:
         """Images that a full trial passes through its model: only an order of magnitude, for ordering jobs."""
-        if self.experiment.steps_per_epoch is None or self.model in TRAINING_FREE:
+        if self.experiment.steps_per_epoch is None or not self.takes_steps:
             return self.epochs * self.category.train_images
         return self.trial_steps() * min(self.experiment.batch, self.category.train_images)
 

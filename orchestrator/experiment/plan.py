@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.catalog import TRAINING_FREE
 from orchestrator.experiment import search
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Job, TrialTask
@@ -67,7 +66,7 @@ def next_trial(
         index = next((i for i in range(job.trials) if i not in done and i not in busy), None)
         if index is not None and search.visible(done, index, parallel_trials) is not None:
             remaining = (job.trials - len(done) - len(busy)) * job.trial_pixels()
-            ready.append((job.model not in TRAINING_FREE, -remaining, order, job, index))
+            ready.append((job.takes_steps, -remaining, order, job, index))
     if not ready:
         return None
     *_, job, index = min(ready)

@@ -121,7 +121,7 @@ def test_plan_expects_the_times_of_the_rows_that_there_are(data, tmp_path, capsy
     assert main(["plan", *own(data, tmp_path / "out")[1:], *longer]) == 0
     printed = capsys.readouterr().out
     assert "1 job, 0 finished; left: 1 trial and 1 refit" in printed
-    assert "at most: 100 optimisation steps" in printed and "CPU-core-hours" in printed
+    assert "at most: 0 optimisation steps" in printed and "CPU-core-hours" in printed
     assert f"by 1 trial row of {tmp_path / 'out'} at 32 px on cpu" in printed
     assert main(["plan", *own(data, tmp_path / "out")[1:]]) == 0
     assert "1 job, 1 finished; left: 0 trials and 0 refits" in capsys.readouterr().out

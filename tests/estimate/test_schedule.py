@@ -20,6 +20,12 @@ def test_the_job_with_most_work_left_goes_first():
     assert played_s([short, short, long], Place(2)) == 4.0
 
 
+def test_a_model_that_takes_no_step_goes_before_any_work_as_it_does_in_the_plan():
+    control = Work(1, 1.0, 5.0, trial_pixels=1.0, takes_steps=False)
+    trained = Work(2, 2.0, 1.0, trial_pixels=9.0)
+    assert played_s([trained, trained, control], Place(2)) == 9.0, "10 if it waited for the others' trials"
+
+
 @pytest.mark.parametrize("slots", [1, 2, 3, 8])
 def test_pieces_of_work_take_no_more_than_their_bound_and_no_less_than_the_other(slots):
     lengths = [5.0, 1.0, 3.0, 3.0, 2.0, 7.0]

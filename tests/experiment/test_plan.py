@@ -104,6 +104,8 @@ def test_an_epoch_is_every_image_once_unless_its_steps_are_given(make_job):
     once, given = make_job(epochs=3, batch=10), make_job(epochs=3, batch=10, steps_per_epoch=50)
     assert (once.trial_steps(), once.trial_cost()) == (3 * 21, 3 * 209)
     assert (given.trial_steps(), given.trial_cost()) == (3 * 50, 3 * 50 * 10)
+    control = make_job(model=("mean_image",), epochs=3, batch=10, steps_per_epoch=50)
+    assert (control.epochs, control.trial_steps(), control.trial_cost()) == (1, 0, 209), "it takes no step"
     assert (once.steps(2, train_images=30), given.steps(2, train_images=30)) == (6, 100)
 
 

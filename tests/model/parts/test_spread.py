@@ -2,7 +2,7 @@
 
 import torch
 
-from model.parts.spread import Spread
+from model.parts.spread import CALIBRATION_BATCHES, Spread, fit_spreads
 
 
 def maps(*highest: float) -> torch.Tensor:
@@ -34,3 +34,11 @@ def test_its_state_has_the_same_keys_before_and_after():
     spread, keys = Spread(), list(Spread().state_dict())
     spread.fit(maps(1.0, 2.0))
     assert list(spread.state_dict()) == keys == ["mean", "deviation"]
+
+
+def test_each_spread_sees_its_kind_of_map_of_the_first_batches_alone():
+    spreads, later = [Spread(), Spread()], 100.0
+    batches = [(maps(1.0 + i), maps(10.0 + i)) for i in range(CALIBRATION_BATCHES)] + [(maps(later), maps(later))]
+    fit_spreads(spreads, iter(batches))
+    middle = (CALIBRATION_BATCHES - 1) / 2
+    assert [spread.mean.item() for spread in spreads] == [1.0 + middle, 10.0 + middle]
