@@ -4,7 +4,8 @@ against one by one.
 Method. Random images on the device named; each detector takes `--warm-up` steps, then `--steps` steps of each of its
 phases are timed and their mean counts (f-AnoGAN trains its generator in every fifth step only). Scoring is timed on one
 batch, after one image. AnoGAN's search is timed at `--latent-steps` steps, on all images of a batch together and on
-each by itself, in the same run; it grows in proportion to the steps. Torch's threads are as `--threads` says.
+each by itself, in the same run; it grows in proportion to the steps. Forging's share is its time by itself beside that
+of a whole step of patch_forged. Torch's threads are as `--threads` says.
 
     python benchmarks/step_times.py                            # every detector, 32 px, batch 16, one CPU thread
     python benchmarks/step_times.py --device cuda --size-px 256 --batch 32 --amp
@@ -18,6 +19,7 @@ import torch
 
 from model.catalog import MODELS
 from model.contract import Detector
+from model.parts.forging import forge
 
 PHASES = (0.0, 0.99)  # progress at which a step is timed; detectors of one phase do the same at both
 
@@ -37,6 +39,16 @@ def main() -> None:
         rate = f"{asked.batch / seconds(lambda d=detector: d.score(images), asked.device):.1f} images/s"
         print(f"{name:<18}{steps[0]:>14}{steps[1]:>14}{rate:>16}", flush=True)
     search(build("anogan", asked), images, asked)
+    forging(build("patch_forged", asked), images, asked)
+
+
+def forging(detector: Detector, images: torch.Tensor, asked: argparse.Namespace) -> None:
+    detector.calibrate([images])
+    whole_s = step_s(detector, images, 0.5, asked)
+    [forge(images) for _ in range(asked.warm_up)]
+    forging_s = seconds(lambda: [forge(images) for _ in range(asked.steps)], asked.device) / asked.steps
+    print(f"forging: {1e3 * forging_s:.1f} of the {1e3 * whole_s:.1f} ms of a step of patch_forged; "
+          f"{asked.batch / whole_s:.0f} images/s with it, {asked.batch / (whole_s - forging_s):.0f} without")
 
 
 def search(detector: Detector, images: torch.Tensor, asked: argparse.Namespace) -> None:

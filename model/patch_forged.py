@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.contract import Detector, check_number, check_whole
+from model.contract import Detector, check_choice, check_number, check_whole
 from model.parts.descent import descend
 from model.parts.deviations import Deviations
 from model.parts.ema import Ema
-from model.parts.forging import forge
+from model.parts.forging import KINDS, Recipe, forge
 from model.parts.losses import dice_loss, focal_loss
 from model.parts.position_gaussian import FLOOR, SHRINKAGE
 from model.parts.running_mean import RunningMean
@@ -54,6 +54,9 @@ class HParams:
     shrinkage: float = SHRINKAGE  # of the Gaussians, as in patch_gaussian
     floor: float = FLOOR
     forged_share: float = 0.8  # of the images that get defects
+    forged_size: float = 0.15  # half axis of the largest forged ellipse, as a share of the shorter side
+    forged_opacity: float = 0.35  # the least
+    forgeries: str = "all"  # or "pasted", "painted": what defects are filled with
     w_dice: float = 0.05  # of the Dice loss beside 1 for the focal loss
     smoothing_cells: float = 0.7
     w_distance: float = 1.0  # of the distances in the score, beside 1 for the network
@@ -66,6 +69,9 @@ class HParams:
         check_number("shrinkage", self.shrinkage, least=0, most=1, example=0.01)
         check_number("floor", self.floor, least=1e-8, most=10, example=1e-3)
         check_number("forged_share", self.forged_share, above=0, most=1, example=0.8)
+        check_number("forged_size", self.forged_size, least=0.02, most=0.5, example=0.15)
+        check_number("forged_opacity", self.forged_opacity, above=0, most=1, example=0.35)
+        check_choice("forgeries", self.forgeries, tuple(KINDS))
         check_number("w_dice", self.w_dice, least=0, example=0.05)
         check_number("smoothing_cells", self.smoothing_cells, least=0, most=8, example=0.7)
         check_number("w_distance", self.w_distance, least=0, example=1.0)
@@ -98,6 +104,7 @@ class PatchForged(Detector):
         self.judge_average = Ema(self.judge, EMA_DECAY).to(self.device)
         self.spreads = nn.ModuleDict({"logit": Spread(), "distance": Spread()}).to(self.device)
         self.mean = RunningMean(shape).to(self.device)
+        self.recipe = Recipe(hparams.forged_share, hparams.forged_size, hparams.forged_opacity, hparams.forgeries)
         self.adamw = torch.optim.AdamW(self.judge.parameters(), hparams.lr, weight_decay=WEIGHT_DECAY, fused=True)
 
     def is_ready(self, progress: float) -> bool:
@@ -131,7 +138,7 @@ class PatchForged(Detector):
         """One step of the judge on images with forged defects; see the contract. Losses: their sum and both parts."""
         images = self.take(images)
         with torch.no_grad():
-            forged, mask = forge(images, self.hparams.forged_share)
+            forged, mask = forge(images, self.recipe)
             evidence, _ = self.deviations(forged, without=images)
             share = F.avg_pool2d(mask[:, None].float(), self.hparams.cell_px, ceil_mode=True)
         self.judge.train()

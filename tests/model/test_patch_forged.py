@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model import patch_forged
+from model.parts.forging import Recipe
 from model.parts.smoothing import smooth, to_pixels
 from model.patch_forged import PatchForged, Spread, dice_loss, focal_loss, schedule
 
@@ -112,11 +113,11 @@ def test_the_loss_is_that_of_forged_images_judged_without_their_own_normal_one(m
     assert not any(loss.requires_grad for loss in losses.values())
 
 
-def test_a_step_forges_the_share_of_images_that_is_asked_for(monkeypatch):
+def test_a_step_forges_as_asked(monkeypatch):
     asked, forge = [], patch_forged.forge
-    monkeypatch.setattr(patch_forged, "forge", lambda given, share: asked.append(share) or forge(given, share))
-    build(forged_share=0.3).step(images(), 0.0)
-    assert asked == [0.3]
+    monkeypatch.setattr(patch_forged, "forge", lambda given, recipe: asked.append(recipe) or forge(given, recipe))
+    build(forged_share=0.3, forged_size=0.1, forged_opacity=0.5, forgeries="pasted").step(images(), 0.0)
+    assert asked == [Recipe(0.3, 0.1, 0.5, "pasted")]
 
 
 def test_a_cell_that_is_well_judged_counts_little_in_the_focal_loss():

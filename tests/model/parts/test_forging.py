@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.parts import forging
-from model.parts.forging import LEAST_CHANGE, forge
+from model.parts.forging import LEAST_CHANGE, Recipe, forge
 
 
 def textures(count: int = 64, channels: int = 3, height: int = 32, width: int = 32) -> torch.Tensor:
@@ -16,7 +16,7 @@ def textures(count: int = 64, channels: int = 3, height: int = 32, width: int = 
 
 def forged(images: torch.Tensor, share: float = 1.0, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
-    return forge(images, share)
+    return forge(images, Recipe(share=share))
 
 
 def test_a_seed_decides_the_defects():
@@ -86,18 +86,9 @@ def test_an_image_gets_one_to_three_defects(monkeypatch):
     assert 1.4 < area / forged(images)[1].float().mean() < 2.3
 
 
-def test_every_kind_of_region_has_an_inside_and_lies_where_chance_says():
-    torch.manual_seed(0)
-    regions = forging._regions(400, 32, 32, torch.device("cpu"))[:, 0]
-    assert regions.min() == 0 and regions.max() == 1
-    assert (regions.amax(dim=(1, 2)) > 0).float().mean() > 0.9
-    covered = torch.nn.functional.avg_pool2d(regions, 8).mean(dim=0)
-    assert covered.max() < 5 * covered.min(), "no part of the image is spared"
-
-
 def test_no_defect_is_wholly_transparent_and_some_have_soft_edges():
     torch.manual_seed(0)
-    alpha = forging._alpha(400, 32, 32, torch.device("cpu"))
+    alpha = forging.draw_alpha(400, 32, 32, Recipe(), torch.device("cpu"))
     assert alpha.max() <= 1
     highest = alpha.amax(dim=(1, 2, 3))
     assert 0.3 < (highest > 0.5).float().mean() and highest.std() > 0.1
