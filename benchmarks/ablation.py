@@ -89,10 +89,10 @@ VARIANTS: dict[str, Callable[..., Detector]] = {
     "sees the features alone": seeing("features"),
     "sees the deviations alone": seeing("deviations"),
     "Gaussians of all, the image too": seeing("all, fitted on all"),
-    "floor .01": plain(floor=0.01),
+    "floor .001": plain(floor=0.001),
     "floor .1": plain(floor=0.1),
     "shrinkage .1": plain(shrinkage=0.1),
-    "two levels": plain(levels=2),
+    "one level": plain(levels=1),
     "cells of 8 px": plain(cell_px=8),
     "width 96": plain(width=96),
     "no Dice loss": plain(w_dice=0.0),
@@ -150,8 +150,9 @@ def measured(name: str, images: Any, seed: int, asked: argparse.Namespace) -> li
 
 def scored(name: str, detector: Detector, train: Tensor, images: Any, labelled: np.ndarray) -> dict[str, Any]:
     detector.calibrate(train.split(SCORE_BATCH))
-    scores, maps = zip(*(detector.score(part) for part in normalise(images.pixels[labelled]).split(SCORE_BATCH)),
-                       strict=True)
+    scores, maps = zip(
+        *(detector.score(part) for part in normalise(images.pixels[labelled]).split(SCORE_BATCH)), strict=True
+    )
     scores, maps = torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
     row = {"variant": name, "auc": roc_auc_score(images.labels[labelled], scores)}
     if images.masks is not None:

@@ -47,15 +47,19 @@ def forging(detector: Detector, images: torch.Tensor, asked: argparse.Namespace)
     whole_s = step_s(detector, images, 0.5, asked)
     [forge(images) for _ in range(asked.warm_up)]
     forging_s = seconds(lambda: [forge(images) for _ in range(asked.steps)], asked.device) / asked.steps
-    print(f"forging: {1e3 * forging_s:.1f} of the {1e3 * whole_s:.1f} ms of a step of patch_forged; "
-          f"{asked.batch / whole_s:.0f} images/s with it, {asked.batch / (whole_s - forging_s):.0f} without")
+    print(
+        f"forging: {1e3 * forging_s:.1f} of the {1e3 * whole_s:.1f} ms of a step of patch_forged; "
+        f"{asked.batch / whole_s:.0f} images/s with it, {asked.batch / (whole_s - forging_s):.0f} without"
+    )
 
 
 def search(detector: Detector, images: torch.Tensor, asked: argparse.Namespace) -> None:
     together_s = seconds(lambda: detector.score(images), asked.device)
     alone_s = seconds(lambda: [detector.score(image[None]) for image in images], asked.device)
-    print(f"AnoGAN's search, {asked.latent_steps} steps: {asked.batch / together_s:.2f} images/s together, "
-          f"{asked.batch / alone_s:.2f} one by one: {alone_s / together_s:.1f} times")
+    print(
+        f"AnoGAN's search, {asked.latent_steps} steps: {asked.batch / together_s:.2f} images/s together, "
+        f"{asked.batch / alone_s:.2f} one by one: {alone_s / together_s:.1f} times"
+    )
 
 
 def build(name: str, asked: argparse.Namespace) -> Detector:

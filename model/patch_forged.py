@@ -30,7 +30,7 @@ from model.parts.deviations import Deviations
 from model.parts.ema import Ema
 from model.parts.forging import KINDS, Recipe, forge
 from model.parts.losses import dice_loss, focal_loss
-from model.parts.position_gaussian import FLOOR, SHRINKAGE
+from model.parts.position_gaussian import SHRINKAGE
 from model.parts.running_mean import RunningMean
 from model.parts.smoothing import smooth, to_pixels
 from model.parts.spread import Spread, fit_spreads
@@ -50,9 +50,9 @@ class HParams:
     lr: float = 2e-3
     width: int = 48  # channels of the network
     cell_px: int = 4
-    levels: int = 1  # cells of the image, of the image at half its size, ...
+    levels: int = 2  # cells of the image, of the image at half its size, ...
     shrinkage: float = SHRINKAGE  # of the Gaussians, as in patch_gaussian
-    floor: float = FLOOR
+    floor: float = 0.01
     forged_share: float = 0.8  # of the images that get defects
     forged_size: float = 0.15  # half axis of the largest forged ellipse, as a share of the shorter side
     forged_opacity: float = 0.35  # the least

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.parts.cells import CellFeatures
 from model.parts.layers import coordinates
-from model.parts.position_gaussian import PositionGaussian, bounded, distance
+from model.parts.position_gaussian import PositionGaussian, bounded, distance, fit_together
 
 _NEAREST = 1e-3  # added to a distance before its logarithm
 
@@ -38,9 +38,7 @@ class Deviations(nn.Module):
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Take in the normal images (N, C, H, W), batch by batch."""
-        pyramids = [self.pyramid(images) for images in batches]
-        for level, gaussian in enumerate(self.gaussians):
-            gaussian.fit(pyramid[level] for pyramid in pyramids)
+        fit_together(self.gaussians, map(self.pyramid, batches))
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """The features (N, F, h, w) of each level of images (N, C, H, W)."""

@@ -6,7 +6,7 @@ as if one of the images had not been among them: a normal image then looks in tr
 Letters: N images, F features, h, w positions, P = h * w, M normal images.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,26 +41,19 @@ class PositionGaussian(nn.Module):
     def fit(self, batches: Iterable[Tensor]) -> None:
         """From the features (N, F, h, w) of all normal images, in float64, whatever the batches. Raises ValueError for
         none at all."""
-        count, total, products = 0, 0.0, 0.0
+        moments = _Moments()
         for features in batches:
-            values = features.flatten(2).permute(2, 0, 1).double()  # (P, N, F)
-            count += values.shape[1]
-            total = total + values.sum(dim=1)
-            products = products + values.transpose(1, 2) @ values
-        if not count:
-            raise ValueError("there is no normal image to fit the Gaussians on: expected at least one")
-        mean = total / count  # (P, F)
-        second = products.diagonal(dim1=1, dim2=2).mean(dim=0) / count - mean.mean(dim=0).square()
-        deviation = second.clamp(min=0).sqrt().clamp(min=_LEAST_DEVIATION)  # (F,)
-        covariance = products / count - mean[:, :, None] * mean[:, None, :]
-        covariance /= deviation[:, None] * deviation
+            moments.add(features)
+        self._take(moments)
+
+    def _take(self, moments: "_Moments") -> None:
+        deviation, mean, covariance = moments.standardised()
         variances = covariance.diagonal(dim1=1, dim2=2)
         variances += self.shrinkage * variances.mean(dim=1, keepdim=True) + self.floor
-        inverse = torch.linalg.inv(torch.linalg.cholesky(covariance))
-        self.images.fill_(count)
+        self.images.fill_(moments.count)
         self.deviation.copy_(deviation.view_as(self.deviation))
-        self.mean.copy_((mean / deviation).T.reshape_as(self.mean))
-        self.whitening.copy_(inverse)
+        self.mean.copy_(mean.T.reshape_as(self.mean))
+        self.whitening.copy_(torch.linalg.inv(torch.linalg.cholesky(covariance)))
 
     def standardise(self, features: Tensor) -> Tensor:
         """(N, F, h, w), each feature in units of its deviation over all normal images and positions."""
@@ -87,6 +80,41 @@ class PositionGaussian(nn.Module):
         apart = self.standardise(features) - self.mean
         by_position = self.whitening @ apart.flatten(2).permute(2, 1, 0)  # (P, F, N)
         return by_position.permute(2, 1, 0).reshape(features.shape)
+
+
+def fit_together(gaussians: Sequence[PositionGaussian], batches: Iterable[Sequence[Tensor]]) -> None:
+    """Fit each Gaussian on its own features, one of each batch, in one pass that keeps no batch."""
+    moments = [_Moments() for _ in gaussians]
+    for batch in batches:
+        for its_moments, features in zip(moments, batch, strict=True):
+            its_moments.add(features)
+    for gaussian, its_moments in zip(gaussians, moments, strict=True):
+        gaussian._take(its_moments)
+
+
+class _Moments:
+    """Sums and sums of products of features at each position, in float64."""
+
+    def __init__(self):
+        self.count, self.total, self.products = 0, 0.0, 0.0
+
+    def add(self, features: Tensor) -> None:
+        """Features (N, F, h, w) of some images."""
+        values = features.flatten(2).permute(2, 0, 1).double()  # (P, N, F)
+        self.count += values.shape[1]
+        self.total = self.total + values.sum(dim=1)
+        self.products = self.products + values.transpose(1, 2) @ values
+
+    def standardised(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Each feature's deviation over all images and positions (F,); in units of it the mean (P, F) and the
+        covariance (P, F, F) at each position. Raises ValueError for no image."""
+        if not self.count:
+            raise ValueError("there is no normal image to fit the Gaussians on: expected at least one")
+        mean = self.total / self.count
+        second = self.products.diagonal(dim1=1, dim2=2).mean(dim=0) / self.count - mean.mean(dim=0).square()
+        deviation = second.clamp(min=0).sqrt().clamp(min=_LEAST_DEVIATION)
+        covariance = self.products / self.count - mean[:, :, None] * mean[:, None, :]
+        return deviation, mean / deviation, covariance / (deviation[:, None] * deviation)
 
 
 def distance(whitened: Tensor) -> Tensor:

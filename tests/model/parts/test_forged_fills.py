@@ -43,7 +43,7 @@ def test_near_is_nearer_than_far():
 
 
 def test_another_light_keeps_the_pattern():
-    """A gain and a level for each channel: where nothing is cut off, the differences within an image keep their sign."""
+    """A gain and a level a channel: where nothing is cut off, the differences within an image keep their sign."""
     images = textures() * 0.1
     lit = filled(images, "light")
     uncut = (lit.abs() < 1) & (lit.roll(1, 3).abs() < 1)
