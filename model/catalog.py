@@ -30,6 +30,8 @@ class Catalogue(Mapping):
 MODELS = Catalogue({
     "patch_forged": "model.patch_forged:PatchForged",
     "patch_gaussian": "model.patch_gaussian:PatchGaussian",
+    "padim": "model.padim:Padim",
+    "patchcore": "model.patchcore:PatchCore",
     "sa_skip_ganomaly": "model.sa_skip_ganomaly:SaSkipGanomaly",
     "skip_ganomaly": "model.skip_ganomaly:SkipGanomaly",
     "sagan": "model.sagan:Sagan",
@@ -41,4 +43,5 @@ MODELS = Catalogue({
     "mean_image": "model.mean_image:MeanImage",
 })
 
-TRAINING_FREE = ("patch_gaussian", "mean_image")  # their `is_training_free`, known without importing them
+# their `is_training_free`, known without importing them
+TRAINING_FREE = ("patch_gaussian", "padim", "patchcore", "mean_image")

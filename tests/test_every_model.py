@@ -10,6 +10,11 @@ from model.catalog import MODELS, TRAINING_FREE
 
 SIZE_PX, BATCH = 32, 8
 TRAINED = [name for name in MODELS if name not in TRAINING_FREE]
+CONTRAST = {  # of a defect's map to what lies around it, where it is less than 2
+    "anogan": 1.5,
+    "padim": 1.2,  # at 32 px the 4 x 4 patches of both see half of the image each
+    "patchcore": 1.2,
+}
 OF_ANY_SIZE = ["patch_forged", *TRAINING_FREE]
 HALVING = [name for name in MODELS if name not in OF_ANY_SIZE]
 SIGNED = {"patch_forged"}  # its maps are about 0 at the highest value of a typical normal image
@@ -102,8 +107,8 @@ def test_after_a_short_training_gross_defects_score_higher_and_are_seen_where_th
     assert (defect_scores > scores).all()
     assert name in OVERLAPPING or defect_scores.min() > scores.max()
     stripe, untouched = (slice(None), slice(13, 19), slice(8, 24)), (slice(None), slice(24, None))
-    assert defect_maps[stripe].mean() > (1.5 if name == "anogan" else 2) * defect_maps[untouched].mean()
-    assert defect_maps[stripe].mean() > 1.5 * maps[stripe].mean()
+    assert defect_maps[stripe].mean() > CONTRAST.get(name, 2) * defect_maps[untouched].mean()
+    assert defect_maps[stripe].mean() > min(1.5, CONTRAST.get(name, 2)) * maps[stripe].mean()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -149,9 +154,11 @@ def test_one_channel_images_and_a_batch_half_of_which_is_grey_work(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_changes_with_training(name):
-    """Every tensor; of f-AnoGAN every weight, since the critic's last biases cancel in Wasserstein's difference."""
+    """Every tensor but a choice of features; of f-AnoGAN every weight, since the critic's last biases cancel in
+    Wasserstein's difference."""
     detector = build(name)
-    weights = {key: [t for t in tensors(network.state_dict()) if name != "f_anogan" or t.ndim > 1]
+    weights = {key: [t for place, t in network.state_dict().items()
+                     if place != "dimensions" and (name != "f_anogan" or t.ndim > 1)]
                for key, network in detector.networks().items()}
     before = {key: [weight.clone() for weight in found] for key, found in weights.items()}
     train(detector, products(8, seed=1), steps=ALL_PHASES)

@@ -15,6 +15,8 @@ class Style:
 KNOWN = {  # Paul Tol's "muted", safe for the colour-blind, and gold for ours on features; grey for the controls
     "patch_forged": Style("#ddaa33", "p"),
     "patch_gaussian": Style("#444444", "d"),
+    "padim": Style("#88ccee", "<"),
+    "patchcore": Style("#004488", ">"),
     "sa_skip_ganomaly": Style("#332288", "o"),
     "skip_ganomaly": Style("#cc6677", "s"),
     "ganomaly": Style("#44aa99", "D"),
@@ -25,7 +27,7 @@ KNOWN = {  # Paul Tol's "muted", safe for the colour-blind, and gold for ours on
     "sagan": Style("#882255", "*"),
     "mean_image": Style("#777777", "h"),
 }
-OTHERS = ("#004488", "#bb5566", "#000000")
+OTHERS = ("#bb5566", "#000000", "#6699aa")
 
 
 def styles(models: Sequence[str]) -> dict[str, Style]:
