@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from datasets.sample import DataError, Sample
 
 FITS = ("letterbox", "stretch")
+LARGEST_PX = 4096  # of a square's side: its pixels are 50 MB
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
