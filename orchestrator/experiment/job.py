@@ -26,7 +26,7 @@ class Category:
     root: str  # folder of the dataset; "" where it needs none
     images: int
     train_images: int
-    fingerprint: str  # over the paths, labels and sizes of its files: no image is read for it
+    fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
 
 
 class Decoding(NamedTuple):

@@ -110,7 +110,8 @@ def refit_id(job_id: str) -> str:
 
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
     """Where the state of this refit is kept while it is under way."""
-    identity = {"winner": task.winner.trial_id, "params": task.winner.params, "workers": task.job.workers}
+    trained = {name: getattr(task.winner, name) for name in ("trial_id", "params", "batch", "best_epoch")}
+    identity = {**trained, "workers": task.job.workers}
     return SavedState(storage, refit_id(task.job.id), {**identity, "torch": str(torch.__version__)}, every_s)
 
 
