@@ -41,7 +41,11 @@ def _checkpoint(asked) -> choose.Checkpoint:
     if asked.checkpoint:
         return choose.given(asked.checkpoint)
     with opened(asked.output) as output:
-        return choose.best(output, asked.dataset, asked.category, asked.model)
+        return choose.best(output, asked.dataset, asked.category, asked.model, tell=_warn)
+
+
+def _warn(line: str) -> None:
+    print(printable(f"defectsweep: {line}"), file=sys.stderr)
 
 
 def _description(found: choose.Checkpoint) -> list[str]:
@@ -59,11 +63,11 @@ def _print_rows(rows: list[Prediction], dump: Dump) -> None:
     """Those of a few pictures; what went wrong, of any number of them, on stderr; and how many there are of each."""
     for row in rows:
         if row.error is not None:
-            print(printable(f"defectsweep: {row.path} cannot be judged: {row.error}"), file=sys.stderr)
+            _warn(f"{row.path} cannot be judged: {row.error}")
         elif len(rows) <= LISTED:
             print(printable(f"{row.verdict:9}  {row.score:<10.4g}  {row.path}"))
     for line in dump.closed:
-        print(printable(f"defectsweep: not looked into {readable(line)}"), file=sys.stderr)
+        _warn(f"not looked into {readable(line)}")
     flagged, failed = sum(row.verdict == DEFECTIVE for row in rows), sum(row.error is not None for row in rows)
     parts = [
         f"{len(rows)} pictures",

@@ -24,6 +24,7 @@ from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.fresh import forget
 from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.training import detectors
 from orchestrator.words import count, duration, printable
 
 
@@ -31,8 +32,11 @@ def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
     start, command, status = time.monotonic(), command_of(arguments.given(asked), asked.config), 0
     with prepared(asked) as found:
+        detectors.check(found.experiment)
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
+        for job_id, lost in ledger.damaged.items():
+            print(printable(f"{job_id}: its {lost} cannot be read whole; its refit is done again"))
         with interrupts.handled(_go_on(command)) as handled:
             try:
                 if ledger.todo:

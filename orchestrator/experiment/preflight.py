@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +9,13 @@ from datasets.catalog import DATASETS
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample
 from datasets.split import split
+from orchestrator import CHECKOUT, namesake
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Decoding, Job
 from orchestrator.hashes import digest
 from orchestrator.results.output import partition
 
-PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
 UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
@@ -75,15 +74,9 @@ def check_names(jobs: Sequence[Job]) -> None:
 
 def check_packages() -> str:
     """The one folder that our packages come from. Raises InputError where a namesake is in the way."""
-    roots = {name: Path(importlib.util.find_spec(name).origin).resolve().parent.parent for name in PACKAGES}
-    root = roots["orchestrator"]
-    for name, other in roots.items():
-        if other != root:
-            raise InputError(
-                f"package {name!r} is taken from {other / name}, expected {root / name}: "
-                "rename that folder, or set PYTHONSAFEPATH=1."
-            )
-    return str(root)
+    if (line := namesake()) is not None:
+        raise InputError(line)
+    return str(CHECKOUT)
 
 
 def _category(dataset: str, name: str, data_root: str | None) -> Category:

@@ -6,6 +6,7 @@ what is wrong with it is said in one line.
 """
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import math
 import sys
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,24 +92,23 @@ class Checkpoint:
 
     def detector(self, device: torch.device | str) -> Detector:
         """The trained detector. Raises InputError where the weights are not those of the configuration."""
-        with torch.device("meta"):  # takes no memory, whatever its size
-            expected = self._build("meta").networks()
+        shapes = self._build(detectors.shape_only)
         try:
-            for name, network in expected.items():
+            for name, network in shapes.networks().items():
                 network.load_state_dict(self.weights[name], assign=True)
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise InputError(
                 f"{self.place}: {WEIGHTS} is not of the detector that {CONFIG} describes: {_line(error)}."
             ) from None
-        detector = self._build(device)
+        detector = self._build(functools.partial(detectors.build, device=device))
         for name, network in detector.networks().items():
             network.load_state_dict(self.weights[name])
         return detector
 
-    def _build(self, device: torch.device | str) -> Detector:
+    def _build(self, build: Callable[..., Detector]) -> Detector:
         config = self.config
         try:
-            return detectors.build(config.model, config.hparams, config.image_shape, device)
+            return build(config.model, config.hparams, config.image_shape)
         except (TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
@@ -136,7 +137,7 @@ def load(storage: Storage, *folder: str) -> Checkpoint:
     if hashlib.sha256(weights).hexdigest() != config.weights_sha256:
         raise InputError(
             f"{place}: {WEIGHTS} is not the file that {CONFIG} describes: it is torn, or of another training. "
-            "The same 'defectsweep run' makes both anew."
+            "Where files are cut short or missing, the same 'defectsweep run' makes them anew; else --fresh does."
         )
     return Checkpoint(place, config, _weights(weights, place))
 
@@ -159,7 +160,7 @@ def _config(content: bytes, place: str) -> Config:
     fields = {f.name for f in dataclasses.fields(Config)}
     missing = sorted(fields - set(values)) if isinstance(values, dict) else sorted(fields)
     if missing:
-        raise InputError(f"{place}: {CONFIG} lacks {', '.join(missing)}. The same 'defectsweep run' makes it anew.")
+        raise InputError(f"{place}: {CONFIG} lacks {', '.join(missing)}. 'defectsweep run --fresh' makes it anew.")
     if isinstance(values["image_shape"], list):
         values["image_shape"] = tuple(values["image_shape"])
     try:

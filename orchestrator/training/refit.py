@@ -100,7 +100,10 @@ def refit(
 def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
     """Keeps the files of a refit's checkpoint; its row then names their place."""
     place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
-    return dataclasses.replace(refitted, row=dataclasses.replace(refitted.row, checkpoint=place))
+    size = sum(map(len, checkpoint_files.values()))
+    return dataclasses.replace(
+        refitted, row=dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
+    )
 
 
 def refit_id(job_id: str) -> str:

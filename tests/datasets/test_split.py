@@ -244,6 +244,35 @@ def test_too_few_images_for_a_part_says_which_and_what_to_do(entries: list, prot
 
 
 @pytest.mark.parametrize(
+    ("before", "protocol", "cure", "after"),
+    [
+        (
+            own_split(20, 0, dent=4),
+            "holdout",
+            "normal images in test/good, until there are 2",
+            own_split(20, 2, dent=4),
+        ),
+        (own_split(20, 0, dent=4), "paper", "normal images in test/good, until there are 1", own_split(20, 1, dent=4)),
+        (
+            own_split(1, 4, dent=4),
+            "synthetic",
+            "normal images in train/good, until there are 2",
+            own_split(2, 4, dent=4),
+        ),
+        (own_split(9, 4), "holdout", "defective images in test/<defect>, until there are 2", own_split(9, 4, dent=2)),
+        (own_split(9, 4), "synthetic", "defective images in test/<defect>, until there are 1", own_split(9, 4, dent=1)),
+        (single_images(2, dent=2), "holdout", "normal images in good, until there are 4", single_images(4, dent=2)),
+        (single_images(2, dent=2), "synthetic", "normal images in good, until there are 4", single_images(4, dent=2)),
+        (single_images(9), "holdout", "defective images in <defect>, until there are 2", single_images(9, dent=2)),
+    ],
+)
+def test_what_to_add_is_said_with_its_folder_and_is_enough(before, protocol, cure, after) -> None:
+    with pytest.raises(DataError, match=f"add {cure} or more that are no copies"):
+        split(images_of(*before), protocol, 0)
+    split(images_of(*after), protocol, 0)
+
+
+@pytest.mark.parametrize(
     ("entries", "protocol"),
     [
         (own_split(1, 2, dent=2), "holdout"),

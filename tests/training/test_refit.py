@@ -90,7 +90,9 @@ def test_a_kept_checkpoint_lies_where_the_row_says(refitted, tmp_path):
     result, files = refitted
     kept = refit.kept(Output(str(tmp_path)), result, files)
     assert {file.name: file.read_bytes() for file in (tmp_path / kept.row.checkpoint).iterdir()} == files
-    assert dataclasses.replace(kept.row, checkpoint=None) == result.row and kept.scores == result.scores
+    assert kept.row.checkpoint_bytes == sum(map(len, files.values()))
+    assert dataclasses.replace(kept.row, checkpoint=None, checkpoint_bytes=None) == result.row
+    assert kept.scores == result.scores
 
 
 class Killed(Exception):
