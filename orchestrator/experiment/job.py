@@ -136,6 +136,7 @@ class TrialTask:
     params: tuple[tuple[str, Any], ...]  # chosen and fixed
     bars: tuple[tuple[int, float], ...]  # (epoch, least running-best validation AUROC to go on)
     seed: int
+    batch: int  # to begin with: less than asked for, where memory did not do for earlier trials
 
 
 def label(sized: Sized, experiment: Experiment) -> str:

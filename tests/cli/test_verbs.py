@@ -123,6 +123,28 @@ def test_leaderboard_in_every_format_and_by_sql(data, tmp_path, capsys):
     assert line["images"] == Output(out).jobs()[0].test_images
 
 
+def test_sql_wants_rows_and_a_query(data, tmp_path, capsys):
+    nowhere = ("leaderboard", "--output", str(tmp_path / "nowhere"), "--sql", "SELECT count(*) FROM leaderboard")
+    assert "nowhere holds no rows" in complaint(capsys, *nowhere)
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    assert "holds no query" in complaint(capsys, "leaderboard", "--output", str(tmp_path / "out"), "--sql", "")
+    main(["leaderboard", "--output", str(tmp_path / "out"), "--sql", "SELECT 1e30 AS a, '=1+1' AS \"@b\", -2 AS c"])
+    assert "1e+30" in capsys.readouterr().out
+    sql = "SELECT '=1+1' AS \"@b\", -2 AS c"
+    main(["leaderboard", "--output", str(tmp_path / "out"), "--sql", sql, "--format", "csv"])
+    assert capsys.readouterr().out == "'@b,c\n'=1+1,-2\n"
+
+
+def test_a_report_takes_the_place_of_no_picture(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    picture = next((data / "brackets" / "train" / "good").iterdir())
+    before = picture.read_bytes()
+    line = complaint(capsys, "report", "--output", str(tmp_path / "out"), "--to", str(picture))
+    assert "a name that ends in .html or .htm is expected" in line and picture.read_bytes() == before
+
+
 def test_figures_need_nothing_but_the_rows(data, tmp_path, capsys):
     main(own(data, tmp_path / "out"))
     shutil.rmtree(data)

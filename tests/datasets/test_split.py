@@ -228,7 +228,7 @@ def test_the_split_of_a_seed_is_this_one_on_every_machine() -> None:
     ("entries", "protocol", "message"),
     [
         (own_split(9, 4, dent=1), "holdout", "13 normal and 1 defective images; the validation .*got no defective one"),
-        (own_split(9, 4), "holdout", "0 defective images; .* add defective images \\(--protocol synthetic"),
+        (own_split(9, 4), "holdout", "0 defective images; .* add defective images .* \\(--protocol synthetic"),
         (own_split(9, 4), "paper", "0 defective images; .* got no defective one"),
         (own_split(9, 4), "synthetic", "the test part of protocol synthetic got no defective one, .*; add defective"),
         (own_split(9, 1, dent=4), "holdout", "the validation part of protocol holdout got no normal one, .*add normal"),

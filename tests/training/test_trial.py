@@ -162,11 +162,22 @@ def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_say
     assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
 
 
-@pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
-def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried, train):
+def test_the_batch_is_halved_until_it_fits_and_the_next_trial_begins_there(images, hungry, train):
+    hungry(most=3)
+    mine = job("skip_ganomaly", epochs=1, batch=16, trials=9)
+    row = train(task(mine), images)
+    assert (row.status, row.batch, row.note) == ("completed", 2, "out of memory with batch 16: trained with 2")
+    second = plan.trial_task(mine, 1, {0: row}, 1)
+    assert second.batch == 2 and plan.trial_task(mine, 1, {0: row}, 2).batch == 16, "which does not see the first"
+    row = train(second, images)
+    assert (row.batch, row.note) == (2, "batch 2, as earlier trials were out of memory with 16")
+
+
+@pytest.mark.parametrize("batch", [8, 1])
+def test_without_memory_for_a_single_image_the_trial_has_failed(images, hungry, batch, train):
     hungry(most=0)
     row = train(task(job("skip_ganomaly", epochs=2, batch=batch)), images)
-    assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
+    assert (row.status, row.batch, row.epochs) == ("failed", 1, 0)
     assert "can't allocate memory" in row.error
 
 
