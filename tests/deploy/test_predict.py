@@ -83,7 +83,7 @@ def test_every_picture_is_a_row_and_what_cannot_be_read_is_said(judge):
         row = by_path[f"dump/{name}"]
         assert name in row["error"] and row["score"] is row["verdict"] is row["heat_map"] is None
         assert f"dump/{name} cannot be judged" in lines
-    assert "4 pictures" in lines and "2 CANNOT BE JUDGED" in lines and "1 other files ignored" in lines
+    assert "4 pictures" in lines and "2 CANNOT BE JUDGED" in lines and "1 other file ignored" in lines
     judged = by_path["dump/a.png"]
     assert [judged["verdict"], f"{judged['score']:.4g}", "dump/a.png"] in [line.split() for line in lines.splitlines()]
 
