@@ -114,11 +114,14 @@ class Sweep:
         )
 
     def out_of_time(self) -> bool:
-        """Whether what time is left is needed for the refits of what was found. Once true, it stays so."""
+        """Whether what time is left is needed for the refits of what was found; trials under way end after an epoch, so
+        the longest of theirs is needed too. Once true, it stays so."""
         if self.deadline < math.inf and not self.is_out_of_time:
             winners = [search.best(self.ledger.searched_rows(job)) for job in self._open()]
             refits_s = time_left.refits_s([row for row in winners if row is not None], self.place)
-            self.is_out_of_time = time.monotonic() + refits_s > self.deadline
+            running = [one for trials in self.running.values() for one in trials.values()]
+            epoch_s = max((one.epoch_s or 0.0 for one in running), default=0.0)
+            self.is_out_of_time = time.monotonic() + epoch_s + refits_s > self.deadline
         return self.is_out_of_time
 
     # -- the refits

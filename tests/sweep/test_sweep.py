@@ -5,6 +5,7 @@ import time
 import pytest
 
 from orchestrator.estimate.schedule import Place
+from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Job
 from orchestrator.results.output import Output
@@ -300,6 +301,18 @@ def test_time_is_kept_for_the_refits_of_what_was_found(begin, output, make_job, 
     assert not sweep.out_of_time()
     sweep.deadline -= 100.0
     assert sweep.out_of_time() and sweep.next_trial() is None and sweep.next_refit() is not None
+
+
+def test_no_epoch_begins_that_would_end_beyond_the_time(begin, make_job, make_trial):
+    job = make_job(trials=9)
+    sweep = begin(job, time_budget_s=1000.0)
+    sweep.record(sweep.next_trial(), make_trial(job, 0, [0.5, 0.5], wall_s=100.0))  # a refit of 50 s
+    task = sweep.next_trial()
+    sweep.running[job.id][task.index] = UnderWay(time.monotonic() - 60.0, epochs=1, epoch_s=60.0)
+    sweep.deadline = time.monotonic() + 2 * 50.0 + 65.0
+    assert not sweep.out_of_time()
+    sweep.deadline -= 10.0
+    assert sweep.out_of_time() and sweep.is_to_end(task)
 
 
 def test_several_slots_refit_at_once(begin, make_job, make_trial):
