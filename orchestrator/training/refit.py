@@ -79,12 +79,18 @@ def refit(
     clock = Clock(selections.device, gpu_share)
     data = selections.of(job, images)
     detector = detectors.of_job(job, json.loads(winner.params), data, task.seed)
-    record, state = resume(saved, selections.device, Record(winner.batch, note=winner.note))
+    record, resumed = resume(saved, selections.device, Record(winner.batch, note=winner.note))
     clock.goes_on_after(record.wall_s)
-    if state is not None:
-        detector.load_state_dict(state)
+    if resumed.detector is not None:
+        detector.load_state_dict(resumed.detector)
     on_built(detector)
-    epochs = fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs, rank=rank, world=world)
+
+    def on_step(within: fit.Within) -> None:
+        if saved and world == 1:  # of several processes, each has generators of its own
+            saved.offer(functools.partial(record.state, detector, clock, within))
+
+    where = {"done": record.epochs, "within": resumed.within, "on_step": on_step, "rank": rank, "world": world}
+    epochs = fit.of_job(job, detector, data, record.batch, task.seed, **where)
     for epoch in itertools.islice(epochs, winner.best_epoch - record.epochs):
         record.add(epoch)
         on_epoch(detector)

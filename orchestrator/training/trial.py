@@ -23,7 +23,7 @@ from orchestrator.results.storage import Storage
 from orchestrator.training import detectors, fit
 from orchestrator.training.measure import validate
 from orchestrator.training.provenance import Clock, provenance
-from orchestrator.training.record import Record, resume
+from orchestrator.training.record import Record, Resumed, resume
 from orchestrator.training.saved_state import SavedState
 from orchestrator.training.selection import Selection, Selections, data_facts
 
@@ -84,7 +84,7 @@ class _Trial:
         self.task, self.clock, self.saved = task, clock, saved
         asked = task.job.experiment.batch
         note = f"batch {task.batch}, as earlier trials were out of memory with {asked}" if task.batch < asked else None
-        self.record, self.state = resume(saved, clock.device, Record(task.batch, note=note))
+        self.record, self.resumed = resume(saved, clock.device, Record(task.batch, note=note))
         clock.goes_on_after(self.record.wall_s)
         self.params: dict[str, Any] = dict(task.params)  # those asked for; from the detector on, all of them
         self.facts: dict[str, Any] = {}  # which images
@@ -100,7 +100,8 @@ class _Trial:
                 if self.record.batch == 1 or not is_out_of_memory(exception):
                     raise
             asked, half = self.task.job.experiment.batch, self.record.batch // 2
-            self.record, self.state = Record(half, note=f"out of memory with batch {asked}: trained with {half}"), None
+            self.record = Record(half, note=f"out of memory with batch {asked}: trained with {half}")
+            self.resumed = Resumed()
             gc.collect()  # the detector that did not fit
             torch.cuda.empty_cache()
 
@@ -130,10 +131,16 @@ class _Trial:
         task, job, record = self.task, self.task.job, self.record
         detector = detectors.of_job(job, dict(task.params), data, task.seed)
         self.params = dataclasses.asdict(detector.hparams)
-        if self.state is not None:
-            detector.load_state_dict(self.state)
+        if self.resumed.detector is not None:
+            detector.load_state_dict(self.resumed.detector)
         state_now = functools.partial(record.state, detector, self.clock)
-        for epoch in fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs):
+
+        def on_step(within: fit.Within) -> None:
+            if self.saved:
+                self.saved.offer(functools.partial(state_now, within))
+
+        where = {"done": record.epochs, "within": self.resumed.within, "on_step": on_step}
+        for epoch in fit.of_job(job, detector, data, record.batch, task.seed, **where):
             is_ready = detector.is_ready(epoch.number / job.epochs)
             record.add(epoch)
             record.curve.append(validate(detector, data) if is_ready else None)

@@ -14,7 +14,7 @@ from orchestrator.experiment.preflight import survey
 from orchestrator.metrics import image
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, refit, scoring
+from orchestrator.training import checkpoint, refit, saved_state, scoring
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
@@ -99,7 +99,8 @@ class Killed(Exception):
     """What ends a training in the middle of a test."""
 
 
-def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path):
+def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_state, "MOST_SHARE", float("inf"))  # it saves after each step
     task = refit.refit_task(job, [dataclasses.replace(winner, best_epoch=2)])  # of three
     whole, expected_files = refit.refit(task, images, Selections(CPU), 0.0)
     trained = []
