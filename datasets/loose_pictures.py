@@ -32,19 +32,19 @@ class Dump:
     closed: list[str] = field(default_factory=list)  # folders that could not be listed, and why
 
 
-def find(places: Sequence[str], except_for: Path) -> Dump:
-    """The pictures of files and folders, in the order of the places; each once, and none below `except_for`. With
-    several places, a folder's pictures are named after the folder too. Raises DataError for a place that is not there,
-    and where there is no picture at all."""
+def find(places: Sequence[str], drawn: str, beside: str) -> Dump:
+    """The pictures of files and folders, in the order of the places, each once. A folder `drawn` next to a file
+    `beside` holds what was drawn of earlier pictures, and is passed over. With several places, a folder's pictures are
+    named after the folder too. Raises DataError for a place that is not there, and where there is no picture at all."""
     dump, names = Dump(), _Names()
-    seen_folders = {_identity(except_for)} if except_for.is_dir() else set()
+    seen_folders: set[tuple[int, int]] = set()
     seen_files: set[str] = set()
     for place in places:
         top = Path(place).expanduser()
         if not (top.is_dir() or top.is_file()):
             raise DataError(f"{place} is no file or folder; expected pictures, or folders of them; check its name")
         prefix = top.resolve().name if len(places) > 1 else ""
-        for path in _walk(top, dump, seen_folders) if top.is_dir() else [str(top)]:
+        for path in _walk(top, dump, seen_folders, drawn, beside) if top.is_dir() else [str(top)]:
             real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
             if real not in seen_files:
                 seen_files.add(real)
@@ -63,7 +63,7 @@ def readable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _walk(top: Path, dump: Dump, seen: set[tuple[int, int]]) -> Iterator[str]:
+def _walk(top: Path, dump: Dump, seen: set[tuple[int, int]], drawn: str, beside: str) -> Iterator[str]:
     """The pictures below a folder, a folder's own before those of its subfolders, sorted by name."""
 
     def closed(error: OSError) -> None:
@@ -75,7 +75,8 @@ def _walk(top: Path, dump: Dump, seen: set[tuple[int, int]]) -> Iterator[str]:
             subfolders.clear()
             continue
         seen.add(identity)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        passed_over = {drawn} if beside in files else set()
+        subfolders[:] = sorted(name for name in set(subfolders) - passed_over if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(folder, name)
             if _is_picture(path):

@@ -2,11 +2,13 @@
 
 bytes -> upright RGB at native size (hashed) -> resized -> padded to a square. The image is decoded whole, never by
 JPEG's cheaper reduced scales: the hash of its native pixels is what finds duplicates, and a split must not depend on
-the size that is asked for.
+the size that is asked for. A picture of more than 178,956,970 pixels, twice Pillow's own limit, is refused; how many
+are decoded at a time depends on the memory that there is.
 
 Letters: H, W a picture's native height and width; S = size_px.
 """
 
+import contextlib
 import hashlib
 import io
 from dataclasses import dataclass
@@ -15,12 +17,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from datasets.memory import decoding_budget
 from datasets.sample import DataError, Sample
 
 FITS = ("letterbox", "stretch")
+LARGEST_PX = 4096  # of a square's side: its pixels are 50 MB
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
+DECODING_BYTES = 18  # that a pixel takes from its file to a square, copies included
+_MEMORY = decoding_budget()
 
 
 class UnreadableError(Exception):
@@ -42,6 +48,11 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
     """Decodes a sample's image, and its mask where it has one. Raises UnreadableError where either is no whole picture
     of a known format, and DataError where the mask's size is not its image's."""
     data = _read_bytes(root, sample.path)
+    with _memory_for(data):
+        return _read(root, sample, data, size_px, fit)
+
+
+def _read(root: Path, sample: Sample, data: bytes, size_px: int, fit: str) -> Picture:
     pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
     mask = None
     if sample.mask is not None:
@@ -63,7 +74,9 @@ def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
 
 def read_pixels(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 of a picture that no dataset knows, upright, at native size. Raises UnreadableError."""
-    return _rgb(_decode(_read_bytes(path.parent, path.name), path.name), path.name)
+    data = _read_bytes(path.parent, path.name)
+    with _memory_for(data):
+        return _rgb(_decode(data, path.name), path.name)
 
 
 def read_mask(root: Path, path: str) -> np.ndarray:
@@ -148,6 +161,15 @@ def _read_bytes(root: Path, path: str) -> bytes:
     if not data:
         raise UnreadableError(f"{path}: the file is empty")
     return data
+
+
+def _memory_for(data: bytes) -> contextlib.AbstractContextManager:
+    """Of what this process has for decoding, as much as a picture of that size takes, as its header says."""
+    try:
+        width, height = Image.open(io.BytesIO(data), formats=_FORMATS).size
+    except Exception:  # no picture, or too large a one: decoding it says what it is
+        return contextlib.nullcontext()
+    return _MEMORY.holding(width * height * DECODING_BYTES)
 
 
 def _decode(data: bytes, path: str) -> Image.Image:

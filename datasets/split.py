@@ -30,6 +30,8 @@ PROTOCOLS = tuple(SELECTION_SPLITS)
 _KINDS = ("normal", "defective")  # by label
 _HELD_OUT_SHARE = 5  # one in five normal training images, under `synthetic`
 
+_LEAST_DEALT = 4  # normal images without a split of their own: each part gets one, and training two
+
 Cluster = tuple[int, ...]  # ascending indices into the images
 
 
@@ -174,13 +176,28 @@ def _require_enough(images: Images, protocol: str, train: list[int], val: list[i
         if forged or any(images.samples[i].label == label for i in part):
             continue
         defects = int(images.labels.sum())
-        cure = f"add {_KINDS[label]} images"
-        if label == 1 and protocol != "synthetic":
-            cure += " (--protocol synthetic chooses without labelled defects and needs a single one, to be measured on)"
         raise DataError(
             f"{images.dataset}/{images.category} has {len(images.samples) - defects} normal and {defects} defective "
-            f"images; the {name} part of protocol {protocol} got no {_KINDS[label]} one, expected at least 1; {cure}"
+            f"images; the {name} part of protocol {protocol} got no {_KINDS[label]} one, expected at least 1; "
+            f"{_cure(images, protocol, name, label)}"
         )
+
+
+def _cure(images: Images, protocol: str, part: str, label: int) -> str:
+    """Which images to add, where, and up to how many; copies of one another count as one."""
+    own_split = any(sample.part is not None for sample in images.samples)
+    from_train = part == "train" or (protocol == "synthetic" and part == "validation")
+    folder = f"{'train' if from_train else 'test'}/{'<defect>' if label else 'good'}"
+    if from_train:
+        least = 2 if protocol == "synthetic" else 1
+    else:
+        least = 2 if protocol == "holdout" else 1
+    if not own_split:
+        folder, least = "<defect>" if label else "good", least if label else _LEAST_DEALT
+    cure = f"add {_KINDS[label]} images in {folder}, until there are {least} or more that are no copies"
+    if label == 1 and protocol != "synthetic":
+        cure += " (--protocol synthetic chooses without labelled defects and needs a single one, to be measured on)"
+    return cure
 
 
 def _index(indices: Iterable[int]) -> np.ndarray:

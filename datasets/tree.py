@@ -1,9 +1,10 @@
 """Folder trees of images: what every dataset of files shares when it lists its samples.
 
-A class folder holds the images of one label: `good` (also `ok`, `normal`, any case) or a defect's name. Masks lie in
-`ground_truth/<defect>/<stem>[_mask].<any image extension>`.
+A class folder holds the images of one label, in itself or in folders below it: `good` (also `ok`, `normal`, any case)
+or a defect's name. Masks lie in `ground_truth/<defect>/[<the same folders>/]<stem>[_mask].<any image extension>`.
 """
 
+import os
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -13,6 +14,7 @@ from datasets.sample import DataError, Sample
 IMAGE_EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 NORMAL_NAMES = frozenset({"good", "ok", "normal"})
 MASK_FOLDER = "ground_truth"
+MASK_FOLDERS = frozenset({MASK_FOLDER, "mask", "masks"})
 
 
 def is_normal_name(name: str) -> bool:
@@ -45,7 +47,7 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files directly in `folder`, sorted by name; hidden files (and macOS's `._*`) are no images."""
+    """The image files directly in `folder`, sorted by name; hidden files (macOS's `._*`) are no images."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -53,6 +55,21 @@ def images_in(folder: Path) -> list[Path]:
         for entry in folder.iterdir()
         if entry.suffix.lower() in IMAGE_EXTENSIONS and not entry.name.startswith(".") and entry.is_file()
     )
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The image files in `folder` and in the visible folders below it, but for those of MASK_FOLDERS, sorted by path. A
+    folder is entered once, so loops of links end."""
+    seen = {parent.resolve() for parent in folder.absolute().parents}
+    found = []
+    for place, names, _ in os.walk(folder, followlinks=True):
+        if (real := Path(place).resolve()) in seen:
+            names.clear()
+            continue
+        seen.add(real)
+        names[:] = sorted(name for name in names if not name.startswith(".") and name.lower() not in MASK_FOLDERS)
+        found += images_in(Path(place))
+    return sorted(found)
 
 
 def require_category(dataset: str, root: Path, wanted: str, found: list[str]) -> None:
@@ -74,16 +91,16 @@ def scan_classes(root: Path, folder: Path, part: str | None) -> list[Sample]:
     for name in subfolders(folder):
         if name == MASK_FOLDER:
             continue
-        images = images_in(folder / name)
+        images = images_below(folder / name)
         if not images:
             expected = ", ".join(sorted(IMAGE_EXTENSIONS))
-            raise DataError(
-                f"{folder / name} holds no image; expected files directly in it ({expected}); add some or remove it"
-            )
+            raise DataError(f"{folder / name} holds no image; expected files in it ({expected}); add some or remove it")
         normal = is_normal_name(name)
-        mask_by_stem = {} if normal else {mask.stem: mask for mask in images_in(masks / name)}
+        found = [] if normal else images_below(masks / name)
+        own = {mask.relative_to(masks / name).with_suffix(""): mask for mask in found}
         for image in images:
-            mask = mask_by_stem.get(f"{image.stem}_mask") or mask_by_stem.get(image.stem)
+            place = image.relative_to(folder / name).with_suffix("")
+            mask = own.get(place.with_name(f"{place.name}_mask")) or own.get(place)
             path = image.relative_to(root).as_posix()
             samples.append(
                 Sample(

@@ -77,7 +77,7 @@ class LocalBackend:
                 sweep.record(task, end.value)
                 return
             sweep.progressed(task, progress.epoch, progress.val_auc)
-            if sweep.out_of_time():
+            if sweep.is_to_end(task):
                 epochs.close()
                 sweep.abandon(task)
                 return

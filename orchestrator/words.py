@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+def cell(text: str) -> str:
+    """A text in CSV, behind an apostrophe where a spreadsheet would take it for a formula and run it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def one_line(text: object) -> str:
     """An error, or any text, with a space for each end of a line."""
     return " ".join(str(text).split())

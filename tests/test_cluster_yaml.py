@@ -65,6 +65,13 @@ def test_gpu_workers_come_when_needed_and_share_the_heads_image(aws):
     assert gpu["node_config"]["ImageId"] == head["node_config"]["ImageId"]
 
 
+def test_workers_have_a_profile_of_their_own(aws):
+    """The head's may start machines."""
+    types = aws["available_node_types"]
+    head, gpu = (types[name]["node_config"]["IamInstanceProfile"]["Arn"] for name in ("head", "gpu"))
+    assert head != gpu
+
+
 def test_every_package_is_mounted_and_the_checkout_as_a_whole_is_not(aws, project):
     mounted = {local: remote for remote, local in aws["file_mounts"].items()}
     packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}

@@ -82,8 +82,8 @@ ROOMS = {  # of orchestrator/: what each may import, beside the ground
     "ray_backend": {"sweep", "estimate", "training", "experiment", "results"},
     "display": {"sweep", "estimate", "ranking", "experiment", "results"},
     "cli": {
-        "display", "local_backend", "ray_backend", "sweep", "estimate", "deploy", "report", "ranking", "experiment",
-        "results",
+        "display", "local_backend", "ray_backend", "sweep", "estimate", "deploy", "report", "ranking", "training",
+        "experiment", "results",
     },
     "run_all": {"cli"},
 }  # fmt: skip

@@ -21,7 +21,8 @@ def main(argv):
 def python(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
     inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=inherited | environment, capture_output=True, text=True)
+    how = {"capture_output": True, "text": True, "errors": "replace"}
+    return subprocess.run(command, cwd=cwd, env=inherited | environment, **how)
 
 
 def toy_package(root: Path) -> Path:
@@ -82,6 +83,34 @@ def test_from_a_checkout_it_does_the_main_job(checkout, tmp_path):
     assert "1 job done" in done.stdout
     (row,) = (tmp_path / "out/leaderboard").rglob("*.parquet")
     assert row.parent.name == "model=mean_image"
+
+
+@pytest.mark.parametrize("name", ["model.py", "datasets/__init__.py"])
+@pytest.mark.parametrize("verb", ["run", "leaderboard"])
+def test_anothers_package_of_our_packages_name_is_one_line_before_it_is_imported(checkout, tmp_path, name, verb):
+    foreign = tmp_path / name
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("raise RuntimeError('imported')")
+    start = "import sys; from orchestrator.cli import main; sys.exit(main())"
+    path = os.pathsep.join([str(tmp_path), str(checkout)])
+    done = python("-c", start, verb, cwd=tmp_path, PYTHONPATH=path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert f"is taken from {foreign}, expected {checkout}" in done.stderr and "rename or move that file" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_every_verb_prints_in_letters_that_its_screen_has(checkout, tmp_path, encoding):
+    run = checkout / "orchestrator/run_all.py"
+    job = "--category washer --model mean_image --size-px 32 --trials 1 --epochs 1 --backend local --output".split()
+    start = "import sys; from orchestrator.cli import main; sys.exit(main())"
+    script = ("-c", start)
+    letters = {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(checkout)}
+    for words in (
+        (run, *job, "ü名"), (*script, "plan", *job, "ü名"), (*script, "leaderboard", "--output", "ü名"),
+        (*script, "report", "--output", "ü名"), (*script, "compact", "--output", "ü名"), (*script, "models"),
+    ):  # fmt: skip
+        done = python(*words, cwd=tmp_path, **letters)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
 def test_a_wrong_flag_ends_with_status_2_and_one_line(checkout, tmp_path):

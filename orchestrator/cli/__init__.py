@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from orchestrator.cli import arguments
+from orchestrator import namesake
 from orchestrator.errors import InputError, RunError
 from orchestrator.words import printable
 
@@ -16,7 +16,13 @@ INTERRUPTED = 130
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names, and our own dots, may not be in its letters
     try:
+        if (line := namesake()) is not None:
+            raise InputError(line)
+        arguments = importlib.import_module("orchestrator.cli.arguments")  # not before: it imports what has namesakes
         asked = arguments.parse(sys.argv[1:] if argv is None else argv)
         return importlib.import_module(f"orchestrator.cli.{asked.verb}").main(asked)
     except InputError as error:

@@ -12,6 +12,7 @@ from orchestrator.experiment import preflight, reading
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import jobs
 from orchestrator.results.output import Output
+from orchestrator.training import detectors
 from orchestrator.words import printable
 
 
@@ -28,6 +29,7 @@ def _check(experiment: Experiment, execution: Execution) -> int:
         "machine": lambda: f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB",
         "torch": lambda: f"{torch.__version__}, GPUs: {', '.join(gpus) or 'none'}",
         "packages": preflight.check_packages,
+        "models": lambda: _models_line(experiment),
         "output": lambda: f"{Output(execution.output).create().root} can be written",
         "data": lambda: _data_line(experiment, execution),
         "cluster": lambda: _cluster_line(execution),
@@ -40,6 +42,11 @@ def _check(experiment: Experiment, execution: Execution) -> int:
             wrong = 2
             print(printable(f"WRONG  {name}: {error}"))
     return wrong
+
+
+def _models_line(experiment: Experiment) -> str:
+    detectors.check(experiment)
+    return f"{', '.join(experiment.model)} at {', '.join(map(str, experiment.size_px))} px"
 
 
 def _data_line(experiment: Experiment, execution: Execution) -> str:

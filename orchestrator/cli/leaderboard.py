@@ -7,9 +7,9 @@ from orchestrator.errors import InputError
 
 def main(asked) -> int:
     """Prints it as asked."""
-    if asked.sort and (asked.paper or asked.sql):
+    if asked.sort and (asked.paper or asked.sql is not None):
         raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
-    if asked.watch is not None and (asked.paper or asked.sql or asked.format != "table"):
+    if asked.watch is not None and (asked.paper or asked.sql is not None or asked.format != "table"):
         raise InputError("--watch shows the ranking as a table; leave --paper, --sql and --format out.")
     with opened(asked.output) as output:
         if asked.watch is not None:
@@ -18,9 +18,13 @@ def main(asked) -> int:
             return watch.follow(output, asked.watch, asked.by, asked.sort)
         if asked.paper:
             ranking.print_paper(output, asked.format)
-        elif asked.sql:
+        elif asked.sql is not None:
             from orchestrator.ranking import sql
 
+            if not any(output.files_of(table) for table in sql.TABLES):
+                raise InputError(
+                    f"--output {output.root} holds no rows. 'defectsweep run --output {output.root}' makes some."
+                )
             ranking.print_rows(sql.query(asked.sql, output.sources), asked.format)
         else:
             ranking.print_leaderboard(output, asked.by, asked.sort, asked.format)

@@ -11,6 +11,7 @@ from orchestrator.estimate.outlook import Outlook, complete
 from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.sweep.ledger import closed
 from orchestrator.words import printable
 
 
@@ -18,7 +19,7 @@ def main(asked) -> int:
     """Prints the plan; with --probe, measured by a few steps of each model that no row tells of."""
     with prepared(asked) as found:
         experiment, execution, ids = found.experiment, found.execution, {job.id for job in found.jobs}
-        closing = {row.job_id: row for row in found.output.jobs(of=ids)}
+        closing = {row.job_id: row for row in closed(found.jobs, found.output)[0]}
         lefts = plan.left(found.jobs, closing, found.output.trials(of=ids))
         place = Place.of(experiment, len(found.jobs), execution.max_concurrent or 1)
         expected = outlook(found, lefts, place)

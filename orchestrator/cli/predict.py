@@ -11,16 +11,18 @@ from orchestrator.deploy import choose, predict
 from orchestrator.deploy.export import Difference, Export
 from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
 from orchestrator.errors import InputError
-from orchestrator.words import printable
+from orchestrator.words import count, printable
 
 LISTED = 20  # up to so many pictures have a printed line each
 
 
 def main(asked) -> int:
     """Judges them. Returns 1 where a picture could not be judged, else 0."""
+    if asked.export:
+        predict.check_program(Path(asked.export))
     found, to = _checkpoint(asked), Path(asked.to).expanduser()
     detector = found.detector(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    dump = predict.pictures_of(asked.images, to)
+    dump = predict.pictures_of(asked.images)
     exported = predict.export_program(found, dump.pictures) if asked.export else None
     print(*map(printable, _description(found)), "", sep="\n")
     rows, times = predict.judge(detector, found.config, dump.pictures, to, asked.heat_maps)
@@ -41,7 +43,11 @@ def _checkpoint(asked) -> choose.Checkpoint:
     if asked.checkpoint:
         return choose.given(asked.checkpoint)
     with opened(asked.output) as output:
-        return choose.best(output, asked.dataset, asked.category, asked.model)
+        return choose.best(output, asked.dataset, asked.category, asked.model, tell=_warn)
+
+
+def _warn(line: str) -> None:
+    print(printable(f"defectsweep: {line}"), file=sys.stderr)
 
 
 def _description(found: choose.Checkpoint) -> list[str]:
@@ -59,17 +65,17 @@ def _print_rows(rows: list[Prediction], dump: Dump) -> None:
     """Those of a few pictures; what went wrong, of any number of them, on stderr; and how many there are of each."""
     for row in rows:
         if row.error is not None:
-            print(printable(f"defectsweep: {row.path} cannot be judged: {row.error}"), file=sys.stderr)
+            _warn(f"{row.path} cannot be judged: {row.error}")
         elif len(rows) <= LISTED:
             print(printable(f"{row.verdict:9}  {row.score:<10.4g}  {row.path}"))
     for line in dump.closed:
-        print(printable(f"defectsweep: not looked into {readable(line)}"), file=sys.stderr)
+        _warn(f"not looked into {readable(line)}")
     flagged, failed = sum(row.verdict == DEFECTIVE for row in rows), sum(row.error is not None for row in rows)
     parts = [
-        f"{len(rows)} pictures",
+        count(len(rows), "picture"),
         f"{flagged} defective",
         f"{failed} CANNOT BE JUDGED" if failed else "",
-        f"{dump.others} other files ignored" if dump.others else "",
+        f"{count(dump.others, 'other file')} ignored" if dump.others else "",
     ]
     print(("\n" if len(rows) <= LISTED else "") + ", ".join(filter(None, parts)))
 

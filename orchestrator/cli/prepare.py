@@ -35,7 +35,6 @@ def prepared(asked) -> Iterator[Prepared]:
     """Reads the options, surveys the data and names the jobs; says what a warm start begins with. Nothing is written.
     Raises InputError for what cannot be."""
     experiment, execution = reading.load(arguments.given(asked), asked.config)
-    preflight.check_packages()
     categories = preflight.survey(experiment, execution.data_root)
     asked_for = jobs(experiment, categories, execution.workers_per_job)
     preflight.check_names(asked_for)

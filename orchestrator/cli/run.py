@@ -24,15 +24,19 @@ from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.fresh import forget
 from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.training import detectors
 from orchestrator.words import count, duration, printable
 
 
 def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
-    start, command, status = time.monotonic(), command_of(arguments.given(asked)), 0
+    start, command, status = time.monotonic(), command_of(arguments.given(asked), asked.config), 0
     with prepared(asked) as found:
+        detectors.check(found.experiment)
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
+        for job_id, lost in ledger.damaged.items():
+            print(printable(f"{job_id}: its {lost} cannot be read whole; its refit is done again"))
         with interrupts.handled(_go_on(command)) as handled:
             try:
                 if ledger.todo:
@@ -129,15 +133,24 @@ def _summary(ledger: Ledger, found: Prepared, wall_s: float, command: str) -> No
 
 def _go_on(command: str) -> str:
     """What to say when a run ends early."""
-    return f"What is finished is kept; to go on:\n  {printable(command)}"
+    return f"What is finished is kept; to go on:\n  {command}"
 
 
-def command_of(given: dict[str, Any]) -> str:
-    """The command line of a run with these options, to go on with it."""
-    words = ["defectsweep", "run"]
+def command_of(given: dict[str, Any], config: str | None) -> str:
+    """The command line of a run with these options, and those of a file, to go on with it."""
+    words = ["defectsweep", "run", *(["--config", config] if config else [])]
     for name, value in given.items():
         if name == "fresh":
             continue
         for item in value if isinstance(value, list) else [value]:
-            words += [flag(name)] if item is True else [flag(name), str(item)]
-    return shlex.join(words)
+            joined = str(item).startswith("-") and item is not True
+            words += [flag(name)] if item is True else [f"{flag(name)}={item}"] if joined else [flag(name), str(item)]
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell reads it; with what does not show, as bash and zsh do."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{printable(escaped)}'"

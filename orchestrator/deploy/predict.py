@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
@@ -36,9 +37,11 @@ from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
 from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint, Config
+from orchestrator.words import cell
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"
+PROGRAM = ".pt2"  # ends the name of its file
 CHUNKS_AHEAD = 2  # of pictures that are read while others are scored
 MOST_READERS = 32
 Item, Value = TypeVar("Item"), TypeVar("Value")
@@ -79,10 +82,11 @@ class Times:
     wall_s: float = 0.0
 
 
-def pictures_of(images: Sequence[str], to: Path) -> Dump:
-    """What lies in files and folders, but for the folder `to` of results. Raises InputError where there is none."""
+def pictures_of(images: Sequence[str]) -> Dump:
+    """What lies in files and folders, but for the heat maps of earlier results. Raises InputError where there is
+    none."""
     try:
-        return find(images, except_for=to)
+        return find(images, drawn=MAPS, beside=PARQUET)
     except DataError as error:
         raise InputError(str(error)) from None
 
@@ -98,7 +102,7 @@ def judge(
             rows = list(_predictions(detector, config, pictures, folder, maps, times))
         table = to_table(Prediction, rows)
         pq.write_table(table, folder / PARQUET)
-        pyarrow.csv.write_csv(table, folder / CSV)
+        pyarrow.csv.write_csv(_for_spreadsheets(table), folder / CSV)
     times.wall_s = time.perf_counter() - start
     return rows, times
 
@@ -187,6 +191,15 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
+def _for_spreadsheets(table: pa.Table) -> pa.Table:
+    """The same with its texts as words.cell writes them."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [text if text is None else cell(text) for text in table[i].to_pylist()]
+            table = table.set_column(i, field, pa.array(texts, field.type))
+    return table
+
+
 # -- the folder of results
 
 
@@ -221,6 +234,12 @@ def _remove(folder: Path) -> None:
 
 
 # -- the program of its own
+
+
+def check_program(file: Path) -> None:
+    """Raises InputError unless a program may take the place of a file of this name, which may be a picture's."""
+    if file.suffix.lower() != PROGRAM:
+        raise InputError(f"--export {file}: a name that ends in {PROGRAM} is expected, which no picture has.")
 
 
 def export_program(found: Checkpoint, pictures: list[LoosePicture]) -> export.Export:

@@ -13,7 +13,7 @@ from orchestrator.ranking import paper as published
 from orchestrator.ranking import reading
 from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
-from orchestrator.words import printable
+from orchestrator.words import cell, printable
 
 DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns, on a narrow terminal
 PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
@@ -34,7 +34,7 @@ def print_leaderboard(
         )
     scores = output.table("scores").to_pandas()
     if format in ("json", "csv"):
-        _data(reading.render(reading.view(rows, scores, by, sort), format))
+        _data(_rendered(reading.view(rows, scores, by, sort), format))
         return
     found = reading.read(rows, scores, by, sort)
     if format == "markdown":
@@ -76,7 +76,14 @@ def print_rows(view: pd.DataFrame, format: str) -> None:
         shown = reading.for_reading(view)
         print_table(list(shown.columns), shown.values.tolist(), reading.numbers(view))
     else:
-        _data(reading.render(view, format))
+        _data(_rendered(view, format))
+
+
+def _rendered(view: pd.DataFrame, format: str) -> str:
+    """In full; in CSV no text is a formula of a spreadsheet."""
+    if format == "csv":
+        view = view.map(lambda value: cell(value) if isinstance(value, str) else value).rename(columns=cell)
+    return reading.render(view, format)
 
 
 def _ranking(found: Reading) -> None:

@@ -46,8 +46,9 @@ def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float)
     if whole_s <= left_s:
         lines.append(f"{left}, which is enough: {whole}")
     else:
-        share = f"about {100 * outlook.share(left_s):.0f} % of the trials"
-        lines.append(f"{left}; {whole}: {share} will be done before it is time for the refits")
+        least, most = (f"{100 * outlook.share(left_s, early):.0f}" for early in (False, True))
+        share = f"about {least} %" if least == most else f"{least} to {most} %, by how many are stopped early,"
+        lines.append(f"{left}; {whole}: {share} of the trials will be done before it is time for the refits")
     return [*lines, *_sources(outlook, output), *_too_long(outlook, left_s)]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from orchestrator.estimate import pace
 from orchestrator.estimate.pace import Measured, Pace
 from orchestrator.estimate.schedule import Place, Work, at_least_s, at_most_s, played_s
+from orchestrator.experiment import search
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Sized, label
 from orchestrator.experiment.plan import Left
@@ -59,10 +60,16 @@ class Outlook:
         """Time until all that is measured is done."""
         return played_s(self._works(), self.place)
 
-    def share(self, left_s: float) -> float:
+    def share(self, left_s: float, stopped_early: bool = False) -> float:
         """Of the trials that are left, how much `left_s` seconds buy if the refits must be done by then, as Sweep sees
-        to it; of those that are stopped early there will be more."""
+        to it: where none is stopped early, or where every one is that may be."""
         works, slots = self._works(), self.place.slots
+        if stopped_early:
+            lefts = [left for left, _ in self.measured()]
+            works = [
+                dataclasses.replace(work, trial_s=work.trial_s * _least_share(left))
+                for work, left in zip(works, lefts, strict=True)
+            ]
         longest_s = max((work.search_s(self.place.parallel_trials) for work in works), default=0.0)
         search_s = at_least_s(sum(work.trials * work.trial_s for work in works), longest_s, slots)
         refits_s = at_most_s([work.refit_s for work in works], slots)
@@ -74,6 +81,16 @@ class Outlook:
     def _work(self, left: Left, pace: Pace) -> Work:
         refit_s = self.place.refit_start_s + pace.refit_s(left.job)
         return Work(left.trials, pace.trial_s(left.job), refit_s, left.job.trial_pixels(), left.job.takes_steps)
+
+
+def _least_share(left: Left) -> float:
+    """Of the time of its trials, run to their ends, what those take if each but the presets is stopped at once."""
+    job = left.job
+    rungs = search.rungs(job.epochs) if job.experiment.scheduler != "none" and job.takes_steps else []
+    if not rungs or not left.trials:
+        return 1.0
+    presets = min(left.trials, max(0, len(job.presets) - (job.trials - left.trials)))
+    return (presets + (left.trials - presets) * rungs[0] / job.epochs) / left.trials
 
 
 def complete(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets.catalog import DATASETS
-from datasets.picture import FITS
+from datasets.picture import FITS, LARGEST_PX
 from datasets.split import PROTOCOLS
 from model.catalog import MODELS
 from orchestrator.errors import InputError
@@ -69,6 +69,8 @@ class Experiment:
             _at_least(name, getattr(self, name), 1)
         for size_px in self.size_px:
             _at_least("size_px", size_px, 1)
+            if size_px > LARGEST_PX:
+                raise InputError(f"--size-px {size_px}: {LARGEST_PX} or less is expected.")
         for name in ("steps_per_epoch", "parallel_trials"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)

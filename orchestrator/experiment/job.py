@@ -26,7 +26,7 @@ class Category:
     root: str  # folder of the dataset; "" where it needs none
     images: int
     train_images: int
-    fingerprint: str  # over the paths, labels and sizes of its files: no image is read for it
+    fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
 
 
 class Decoding(NamedTuple):
@@ -136,6 +136,7 @@ class TrialTask:
     params: tuple[tuple[str, Any], ...]  # chosen and fixed
     bars: tuple[tuple[int, float], ...]  # (epoch, least running-best validation AUROC to go on)
     seed: int
+    batch: int  # to begin with: less than asked for, where memory did not do for earlier trials
 
 
 def label(sized: Sized, experiment: Experiment) -> str:

@@ -80,7 +80,9 @@ def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_tria
     preset, params = search.suggest(job.space, job.presets, seen, index, seed_of(job.config_hash), asked.sampler)
     bars = search.bars(seen, job.epochs, preset is not None, asked.scheduler)
     chosen = {**params, **dict(job.fixed)}
-    return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed_of(job.config_hash, index))
+    batch = min([asked.batch, *(row.batch for row in seen)])
+    seed = seed_of(job.config_hash, index)
+    return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed, batch)
 
 
 def finished(job: Job, row: JobRow | None) -> bool:

@@ -1,21 +1,23 @@
 """Before anything runs: the categories there are, their images readable and enough to split, our packages our own."""
 
-import importlib.util
+import contextlib
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.catalog import DATASETS
 from datasets.images import Images, load
-from datasets.sample import DataError
+from datasets.sample import DataError, Sample
 from datasets.split import split
+from orchestrator import CHECKOUT, namesake
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Decoding, Job
 from orchestrator.hashes import digest
 from orchestrator.results.output import partition
 
-PACKAGES = ("model", "datasets", "search_spaces", "orchestrator")
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
+UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
 
 
@@ -72,15 +74,9 @@ def check_names(jobs: Sequence[Job]) -> None:
 
 def check_packages() -> str:
     """The one folder that our packages come from. Raises InputError where a namesake is in the way."""
-    roots = {name: Path(importlib.util.find_spec(name).origin).resolve().parent.parent for name in PACKAGES}
-    root = roots["orchestrator"]
-    for name, other in roots.items():
-        if other != root:
-            raise InputError(
-                f"package {name!r} is taken from {other / name}, expected {root / name}: "
-                "rename that folder, or set PYTHONSAFEPATH=1."
-            )
-    return str(root)
+    if (line := namesake()) is not None:
+        raise InputError(line)
+    return str(CHECKOUT)
 
 
 def _category(dataset: str, name: str, data_root: str | None) -> Category:
@@ -88,8 +84,18 @@ def _category(dataset: str, name: str, data_root: str | None) -> Category:
     for text in (name, *(sample.path for sample in samples)):
         _check_unicode(dataset, text)
     normal_train = sum(sample.label == 0 and sample.part != "test" for sample in samples)
-    fingerprint = digest([(sample.path, sample.label, sample.part, sample.size_bytes) for sample in samples])
+    home = DATASETS[dataset].home(data_root)
+    fingerprint = digest([(s.path, s.label, s.part, s.group, s.mask, _content(home, s)) for s in samples])
     return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint)
+
+
+def _content(home: Path, sample: Sample) -> int | str:
+    """What tells a picture from another of the same name: its size, or its hash where all of one format take as many
+    bytes."""
+    if Path(sample.path).suffix.lower() in UNCOMPRESSED:
+        with contextlib.suppress(OSError):  # which decoding it will tell
+            return hashlib.sha256((home / sample.path).read_bytes()).hexdigest()
+    return sample.size_bytes
 
 
 def _check_unicode(dataset: str, name: str) -> None:

@@ -30,9 +30,28 @@ def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution
     return experiment, execution
 
 
+class Text(yaml.BaseLoader):
+    """YAML whose values are text, as a command line's are: an option's own type says what they mean, so that `010` and
+    `no` may be names. Only a bare null is none. A key that is there twice is an error."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str | None:
+        """The text of a value."""
+        is_none = node.style is None and node.value in ("", "~", "null", "Null", "NULL")
+        return None if is_none else super().construct_scalar(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        """Keys and values, each key once; `size-px` is `size_px`."""
+        keys = [str(self.construct_object(key)).replace("-", "_") for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1:
+                where = f"line {key.start_mark.line + 1}"
+                raise yaml.YAMLError(f"the key {name!r} is there {keys.count(name)} times, first in {where}; keep one")
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(file: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(Path(file).expanduser().read_text())
+        content = Text(Path(file).expanduser().read_text()).get_single_data()
     except OSError as error:
         raise InputError(f"--config {file} cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -67,7 +86,9 @@ def _convert(spec: dataclasses.Field, kind: type, value: Any) -> Any:
 def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
     expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
     try:
-        if isinstance(value, dict | list | tuple) or value is None or (kind is bool) != isinstance(value, bool):
+        if kind is bool and isinstance(value, str):
+            value = {"true": True, "false": False}.get(value.lower(), value)
+        if isinstance(value, dict | list | tuple) or value in (None, "") or (kind is bool) != isinstance(value, bool):
             raise ValueError
         converted = kind(value)
         if kind is int and converted != float(value):

@@ -137,11 +137,13 @@ def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
 
 
 def short(value) -> str:
-    """A cell for reading: numbers with three decimals, or two digits where those would hide them; "-" for what is not
-    there."""
+    """A cell for reading: numbers with three decimals, or a few digits where those would hide them or go on for long;
+    "-" for what is not there."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
+        if abs(value) >= 1e9:
+            return f"{value:.4g}"
         return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
     return str(value)
 

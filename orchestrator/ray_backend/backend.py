@@ -71,6 +71,7 @@ def session(execution: Execution, log: Path) -> Iterator[RayBackend]:
     with cluster.talk_goes_to(log) as screen:
         cluster.connect(execution)
         try:
+            cluster.check_packages()
             with watched(screen):
                 yield RayBackend(execution, screen)
         finally:

@@ -14,13 +14,15 @@ from typing import TextIO
 import ray
 import yaml
 from ray._private.utils import read_ray_address
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator import CHECKOUT
+from orchestrator import CHECKOUT, namesake
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Execution
 from orchestrator.words import one_line
 
 CONNECT_S = 5.0
+LONGEST_REASON = 200  # letters
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,21 @@ def connect(execution: Execution) -> None:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         found = one_line(error)[:120]
         raise InputError(f"--address {execution.address}: the cluster at {address} refuses ({found}). {cure}") from None
+
+
+def check_packages() -> None:
+    """Raises InputError where a worker of a node that there is would take a package of another's for one of ours."""
+    task = ray.remote(num_cpus=0, max_retries=0)(namesake)  # by its name, so that a worker imports that alone
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    places = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+    asked = [task.options(scheduling_strategy=place).remote() for place in places]
+    for node, answer in zip(nodes, asked, strict=True):
+        try:
+            line = ray.get(answer)
+        except ray.exceptions.RayError as error:
+            line = f"our packages cannot be imported ({one_line(error)[-LONGEST_REASON:]}): install them on every node."
+        if line is not None:
+            raise InputError(f"on a worker of node {node[:12]}, {line}")
 
 
 def resources(execution: Execution) -> Resources:

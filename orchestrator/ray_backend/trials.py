@@ -140,16 +140,17 @@ class RowSearcher(Searcher):
 
 
 class SweepScheduler(FIFOScheduler):
-    """Stops trials when the time is up, and lets idle warm workers go, and with them their slots, while a refit waits
-    for one and no trial is ready."""
+    """Stops trials that are to end without a row, and lets idle warm workers go, and with them their slots, while a
+    refit waits for one and no trial is ready."""
 
     def __init__(self, searcher: RowSearcher, refits: Refits):
         super().__init__()
         self.searcher, self.refits, self.sweep = searcher, refits, searcher.sweep
 
     def on_trial_result(self, tune_controller, trial, result: dict[str, Any]) -> str:
-        """Stops a trial when the time is up."""
-        return self.STOP if self.sweep.out_of_time() and not result.get("done") else self.CONTINUE
+        """Stops a trial when the time is up, or its job has gone to another sweep."""
+        is_over = not result.get("done") and self.sweep.is_to_end(self.searcher.tasks[trial.trial_id])
+        return self.STOP if is_over else self.CONTINUE
 
     def on_trial_error(self, tune_controller, trial) -> None:
         """Keeps the reason for the searcher, which is told of the error next."""

@@ -12,12 +12,17 @@ from orchestrator.results.output import Output
 from orchestrator.results.storage import put_whole
 from orchestrator.words import count
 
+ENDINGS = (".html", ".htm")
+
 
 def write(output: Output, file: Path) -> str:
     """Writes the report, whole or not at all; returns the line to print.
 
-    Raises InputError where the output holds neither a job nor a trial, or the file cannot be written.
+    Raises InputError where the output holds neither a job nor a trial, or the file cannot be written, or is called as
+    if it were something else, such as a picture.
     """
+    if file.suffix.lower() not in ENDINGS:
+        raise InputError(f"--to {file}: a name that ends in {' or '.join(ENDINGS)} is expected.")
     rows = tables.read(output)
     if rows.jobs.empty and rows.trials.empty:
         raise InputError(

@@ -94,6 +94,7 @@ class JobRow(Provenance):
     test_images: int | None = None
     score_images_per_s: float | None = None
     checkpoint: str | None = None
+    checkpoint_bytes: int | None = None  # of its files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ class PictureRow(ScoreRow):
 
 MEASURED = frozenset(  # columns that differ between two runs of one experiment
     "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes".split()
-    + "train_s wall_s gpu_s started_at finished_at".split()
+    + "train_s wall_s gpu_s started_at finished_at checkpoint_bytes".split()
 )
 ARROW_TYPES = {
     str: pa.string(),

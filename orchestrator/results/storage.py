@@ -1,11 +1,13 @@
 """Whole files below one root: a local folder, or a URI that pyarrow's file systems know.
 
 A file is written aside, synced and renamed (one PUT on an object store), so a reader sees whole files only, whatever is
-killed. Names that begin with a dot are files in the making, and are never read.
+killed; folders that are made on the way to it are synced too. Names that begin with a dot are files in the making, and
+are never read.
 """
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import uuid
@@ -143,7 +145,7 @@ class Storage:
 
 def put_whole(path: Path, data: bytes) -> None:
     """Puts a local file in place of the one before, whole and synced, or leaves that as it is and raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     aside = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     try:
         with open(aside, "wb") as file:
@@ -196,6 +198,14 @@ def _options(fs: FileSystem) -> dict[str, Any]:
     """What it was made with, as it would be pickled."""
     _, (options,) = fs.__reduce__()
     return options
+
+
+def _make_folder(folder: Path) -> None:
+    """With its parents, each of which then is as lasting as what is put there."""
+    missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        _sync_folder(made.parent)
 
 
 def _sync_folder(folder: Path) -> None:

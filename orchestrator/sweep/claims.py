@@ -1,16 +1,22 @@
 """Who runs which job, where several sweeps share one output: so that none is trained twice at length.
 
 A sweep keeps one small file in `claims/` that names the jobs it holds, and writes it anew every BEAT_S. A file that was
-not written for LEASE_S holds nothing, nor does one whose process has gone from this machine. Ages are taken from the
-storage's own times, so clocks need not agree.
+not written for LEASE_S holds nothing, nor does one whose process has gone from this machine: whoever finds it removes
+it. Ages are taken from the storage's own times, so clocks need not agree.
 
-This is no lock. Should two sweeps hold one job for a moment, as after a pause longer than the lease, the earlier claim
-stands, the other sweep starts nothing more of it, and what both have trained has the same name and the same rows.
+A claim is written before it is held: whoever then sees another's for the same job withdraws its own, so of two at once
+at most one holds the job. A holder gives a job up to nobody, but may lose it by sleeping (a stopped process, a closed
+laptop, a storage that does not answer): one whose file has been removed, or was last written too long ago, holds
+nothing any more, and must take its jobs anew.
+
+This is no lock: between a look and the row that follows, a sweep may sleep. What two sweeps have trained then has the
+same name and the same values.
 """
 
 import json
 import logging
 import os
+import random
 import socket
 import threading
 import time
@@ -25,6 +31,8 @@ from orchestrator.words import printable
 
 BEAT_S = 10.0
 LEASE_S = 150.0  # some missed beats, and the minute for which a network file system may show an old time
+SURE_S = 120.0  # after its last beat a sweep still holds its jobs: less than the lease by what writing a row may take
+TRIES, MOST_PAUSE_S = 4, 0.5  # at a job that two want at the same moment, and between them
 log = logging.getLogger("defectsweep")
 
 
@@ -53,8 +61,10 @@ class Claims:
         self.storage, self.owner = storage, Owner(socket.gethostname(), os.getpid(), _machine(), _started(os.getpid()))
         self.file = claim_file(uuid.uuid4().hex)
         self.name = self.file[-1]
-        self.mine: dict[str, float] = {}  # job id -> when it was claimed
-        self.others: dict[str, tuple[float, str, Owner]] = {}  # job id -> (when, file, who)
+        self.mine: set[str] = set()  # job ids
+        self.others: dict[str, Owner] = {}  # job id -> who
+        self.beaten: tuple[float, ...] = ()  # when its file was last written, by this machine's clocks
+        self.written_ns: int | None = None  # the same by the storage's
         self.lock, self.over = threading.RLock(), threading.Event()
         self.beat = threading.Thread(target=self._keep_alive, name="claims", daemon=True)
 
@@ -74,56 +84,78 @@ class Claims:
     def take(self, job_id: str) -> bool:
         """Claims a job. False where another living sweep holds it. Raises RunError where no claim can be written."""
         with self.lock:
-            if job_id in self.mine:
-                return True
-            self.look()
-            if job_id in self.others:
-                return False
-            self.mine[job_id] = time.time()
-            self.look()  # whoever claimed it at the same moment sees this claim, or is seen here
+            for _ in range(TRIES):
+                self.look()
+                if job_id in self.mine or job_id in self.others:
+                    break
+                self.mine.add(job_id)
+                self.look()
+                if job_id not in self.others:
+                    break
+                self.drop(job_id)  # another wrote its claim at the same moment: whoever sees that withdraws
+                time.sleep(random.uniform(0, MOST_PAUSE_S))
+            return job_id in self.mine
+
+    def holds(self, job_id: str) -> bool:
+        """Whether a job is still this sweep's, which may have slept. To be asked before a row of the job is written."""
+        with self.lock:
+            if job_id in self.mine and self._has_slept():
+                self._lose()
             return job_id in self.mine
 
     def drop(self, job_id: str) -> None:
         """Lets a job go: others may take it."""
         with self.lock:
-            if self.mine.pop(job_id, None) is not None:
+            if job_id in self.mine:
+                self.mine.discard(job_id)
                 self.look()
 
     def holder(self, job_id: str) -> str:
         """Who else holds a job, in words."""
-        when_file_who = self.others.get(job_id)
-        return f"another sweep, {when_file_who[2]}" if when_file_who else "another sweep"
+        return f"another sweep, {self.others[job_id]}" if job_id in self.others else "another sweep"
 
     def look(self) -> None:
-        """Writes this sweep's file and reads those of the others. A job that another claimed earlier is given up."""
+        """Writes this sweep's file, without the jobs that it has lost by sleeping, and reads those of the others."""
         with self.lock:
-            self.storage.write(json.dumps({**asdict(self.owner), "jobs": self.mine}).encode(), *self.file)
-            files = {info.base_name: info.mtime_ns or 0 for info in self.storage.files(*CLAIMS)}
-            now = files.pop(self.name, None) or max(files.values(), default=0)
-            found: dict[str, tuple[float, str, Owner]] = {}
-            for name, written in files.items():
+            if self.mine and self._has_slept():
+                self._lose()
+            files = self._write()
+            now_ns = files.pop(self.name, None) or max(files.values(), default=0)
+            if self.mine and self.written_ns and now_ns - self.written_ns > LEASE_S * 1e9:
+                self._lose()  # this machine's clocks have slept too
+                self._write()
+            self.written_ns, self.others = now_ns, {}
+            for name, written_ns in files.items():
                 owner, jobs = self._read(name)
                 if owner is None:
                     continue
-                if owner.is_gone() or now - written > LEASE_S * 1e9:
+                if owner.is_gone() or now_ns - written_ns > LEASE_S * 1e9:
                     self.storage.delete(*CLAIMS, name)
-                    continue
-                for job_id, when in jobs.items():
-                    if job_id not in found or (when, name) < found[job_id][:2]:
-                        found[job_id] = (when, name, owner)
-            self.others = found
-            for job_id, when in list(self.mine.items()):
-                if job_id in found and found[job_id][:2] < (when, self.name):
-                    log.warning("%s is claimed by %s too, and earlier: given up", job_id, found[job_id][2])
-                    del self.mine[job_id]
+                else:
+                    self.others |= dict.fromkeys(jobs, owner)
 
-    def _read(self, name: str) -> tuple[Owner | None, dict[str, float]]:
+    def _write(self) -> dict[str, int]:
+        """Writes this sweep's file; when each file that there is then was written, by the storage's clock."""
+        self.beaten = _clocks()
+        self.storage.write(json.dumps({**asdict(self.owner), "jobs": sorted(self.mine)}).encode(), *self.file)
+        return {info.base_name: info.mtime_ns or 0 for info in self.storage.files(*CLAIMS)}
+
+    def _has_slept(self) -> bool:
+        """Whether others may have taken this sweep's jobs, as its file is gone, or too old."""
+        since_s = max(now - then for now, then in zip(_clocks(), self.beaten, strict=True))
+        return since_s > SURE_S or not self.storage.info(*self.file).is_file
+
+    def _lose(self) -> None:
+        log.warning("claims were not renewed in time, and are to be taken anew: %s", ", ".join(sorted(self.mine)))
+        self.mine.clear()
+
+    def _read(self, name: str) -> tuple[Owner | None, list[str]]:
         try:
             content = json.loads(self.storage.read(*CLAIMS, name) or b"")
             jobs = content.pop("jobs")
-            return Owner(**content), {str(job): float(when) for job, when in jobs.items()}
+            return Owner(**content), [str(job) for job in jobs]
         except (ValueError, TypeError, KeyError, AttributeError, OSError):
-            return None, {}  # it has just been removed, or is not one of ours
+            return None, []  # it has just been removed, or is not one of ours
 
     def _keep_alive(self) -> None:
         while not self.over.wait(BEAT_S):
@@ -137,6 +169,11 @@ def held_jobs(storage: Storage) -> set[str]:
     """The ids of all jobs that a living sweep holds."""
     with Claims(storage) as claims:
         return set(claims.others)
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds of two clocks: the first is never set, the second goes on while a machine sleeps."""
+    return time.monotonic(), time.time()
 
 
 def _machine() -> str:

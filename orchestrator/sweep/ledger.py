@@ -1,18 +1,32 @@
 """What a run knows of its jobs: the rows that the output held when it began, and those that have come since."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Job
+from orchestrator.results import parts
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
+
+
+def closed(jobs: Sequence[Job], output: Output) -> tuple[list[JobRow], dict[str, str]]:
+    """The rows of those jobs that have ended and whose parts are there; and of the others by id, what is damaged."""
+    rows = output.jobs(of={job.id for job in jobs})
+    damaged = parts.damaged(output, rows)
+    return [row for row in rows if row.job_id not in damaged], damaged
 
 
 class Ledger:
     """The jobs of one run and their rows: none at first where the jobs begin anew. The end of a run is told by it."""
 
-    def __init__(self, jobs: Sequence[Job], closing: Iterable[JobRow] = (), trials: Iterable[TrialRow] = ()):
-        self.jobs = list(jobs)
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        closing: Iterable[JobRow] = (),
+        trials: Iterable[TrialRow] = (),
+        damaged: Mapping[str, str] | None = None,
+    ):
+        self.jobs, self.damaged = list(jobs), dict(damaged or {})  # job id -> what its refit has to make again
         self.job_rows = {row.job_id: row for row in closing}
         self.todo = [job for job in self.jobs if not self.is_finished(job)]
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}  # job id -> index -> row
@@ -25,13 +39,14 @@ class Ledger:
     @classmethod
     def read(cls, jobs: Sequence[Job], output: Output) -> "Ledger":
         """What the output holds of the jobs, but for the trials of finished ones."""
-        closing = output.jobs(of={job.id for job in jobs})
-        return cls(jobs, closing, output.trials(of=cls(jobs, closing).rows.keys()))
+        closing, damaged = closed(jobs, output)
+        return cls(jobs, closing, output.trials(of=cls(jobs, closing).rows.keys()), damaged)
 
     def read_again(self, job: Job, output: Output) -> None:
         """Learns what another sweep has left of a job."""
         place = (job.category.dataset, job.category.name, job.model)
-        self.job_rows |= {row.job_id: row for row in output.jobs(*place, of=[job.id])}
+        rows = output.jobs(*place, of=[job.id])
+        self.job_rows |= {row.job_id: row for row in rows if not parts.damaged(output, [row])}
         self.rows[job.id] = {}
         self._take(output.trials(*place, of=[job.id]))
 

@@ -2,7 +2,8 @@
 
 Both backends drive it the same way: ask for trials until there are none, record each row; a job whose search is over is
 refitted, and its row closes it. Nothing here is state that the rows do not hold, so a sweep that is killed and built
-again goes on where it stood. A job is claimed before its first trial; one that another sweep holds is waited for, and
+again goes on where it stood. A job is claimed before its first trial, and the claim is looked at before each row: a
+job that was lost by sleeping is claimed anew, and its rows read again. One that another sweep holds is waited for, and
 taken over if that sweep dies.
 """
 
@@ -65,7 +66,7 @@ class Sweep:
             task = plan.next_trial(self._open(), self.ledger.rows, self.running, self.place.parallel_trials)
             if task is None:
                 return None
-            if task.job.id in self.claims.mine:
+            if self.claims.holds(task.job.id):
                 self.running[task.job.id][task.index] = UnderWay(time.monotonic())
                 log.info("trial %s starts", task.job.trial_id(task.index))
                 self.on_change()
@@ -81,7 +82,10 @@ class Sweep:
             listener.progressed(task, epoch, val_auc)
 
     def record(self, task: TrialTask, row: TrialRow) -> None:
-        """A trial has ended: its row is on disk before anyone is told."""
+        """A trial has ended: its row is on disk before anyone is told. There is none where its job has gone to another
+        sweep, or that one has left it already."""
+        if not self._holds(task.job) or task.index in self.ledger.rows[task.job.id]:
+            return self.abandon(task)
         self.output.write_trial(row)
         self.output.delete(*state_file(row.trial_id))
         self.ledger.add(row)
@@ -92,10 +96,16 @@ class Sweep:
         self.on_change()
 
     def abandon(self, task: TrialTask) -> None:
-        """A trial has ended without a row, by the clock or by its worker's death: it will be started again, in this run
-        or in a later one, from its saved state."""
+        """A trial has ended without a row, by the clock, by its worker's death, or as its job is another sweep's now:
+        it will be started again, in this run or in a later one, from its saved state."""
         self.running[task.job.id].pop(task.index, None)
+        if task.job.id in self.ledger.closed:
+            self.output.delete(*state_file(task.job.trial_id(task.index)))
         log.info("trial %s ends without a row", task.job.trial_id(task.index))
+
+    def is_to_end(self, task: TrialTask) -> bool:
+        """Whether a trial under way is to end without a row: the time is up, or its job has gone to another sweep."""
+        return self.out_of_time() or not (task.job.id in self.claims.mine or self._holds(task.job))
 
     def all_handed_out(self) -> bool:
         """Whether no trial will be started unless another sweep lets one of its jobs go."""
@@ -104,11 +114,14 @@ class Sweep:
         )
 
     def out_of_time(self) -> bool:
-        """Whether what time is left is needed for the refits of what was found. Once true, it stays so."""
+        """Whether what time is left is needed for the refits of what was found; trials under way end after an epoch, so
+        the longest of theirs is needed too. Once true, it stays so."""
         if self.deadline < math.inf and not self.is_out_of_time:
             winners = [search.best(self.ledger.searched_rows(job)) for job in self._open()]
             refits_s = time_left.refits_s([row for row in winners if row is not None], self.place)
-            self.is_out_of_time = time.monotonic() + refits_s > self.deadline
+            running = [one for trials in self.running.values() for one in trials.values()]
+            epoch_s = max((one.epoch_s or 0.0 for one in running), default=0.0)
+            self.is_out_of_time = time.monotonic() + epoch_s + refits_s > self.deadline
         return self.is_out_of_time
 
     # -- the refits
@@ -120,7 +133,7 @@ class Sweep:
         for job in self._open():
             if job.id in self.refitting or self.running[job.id] or not self._is_searched(job):
                 continue
-            if job.id not in self.claims.mine and not (self._claim(job) and self._is_searched(job)):
+            if not self.claims.holds(job.id) and not (self._claim(job) and self._is_searched(job)):
                 continue
             self.refitting[job.id] = time.monotonic()
             log.info("refit of %s starts", job.id)
@@ -130,15 +143,26 @@ class Sweep:
 
     def close(self, result: Refitted) -> None:
         """Records a finished job. Its scores and pictures go first: a job's row says that all else is there."""
-        self.output.write_scores(result.row, result.scores)
-        self.output.write_pictures(result.row, result.pictures)
-        self._close(result.row)
+        if self._may_close(result.row.job_id):
+            self.output.write_scores(result.row, result.scores)
+            self.output.write_pictures(result.row, result.pictures)
+            self._close(result.row)
 
     def fail(self, job: Job, error: str | None = None) -> None:
         """Records a job without a result: its refit failed with `error`, or all of its trials did."""
-        rows = self.ledger.searched_rows(job)
-        first = next((row.error for row in rows if row.error), None)
-        self._close(refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}"))
+        if self._may_close(job.id):
+            rows = self.ledger.searched_rows(job)
+            first = next((row.error for row in rows if row.error), None)
+            self._close(refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}"))
+
+    def _may_close(self, job_id: str) -> bool:
+        """Whether a refit that has ended is to leave its rows: its job may have gone to another sweep."""
+        job = next(job for job in self.ledger.todo if job.id == job_id)
+        holds = self._holds(job)
+        if not holds:
+            del self.refitting[job_id]
+            log.info("refit of %s ends without a row", job_id)
+        return holds
 
     def _close(self, row: JobRow) -> None:
         self.output.write_job(row)
@@ -160,6 +184,13 @@ class Sweep:
     def waits_for_others(self) -> bool:
         """Whether a job is left that another sweep holds."""
         return bool(self.elsewhere) and not self.out_of_time()
+
+    def _holds(self, job: Job) -> bool:
+        """Whether a job is this sweep's still, or again: one that it has lost by sleeping is claimed anew where it is
+        free."""
+        if self.claims.holds(job.id):
+            return True
+        return job.id not in self.elsewhere and job.id not in self.ledger.closed and self._claim(job)
 
     def _claim(self, job: Job) -> bool:
         """Claims a job and reads its rows again: another sweep may have trained some, or have finished it. False where

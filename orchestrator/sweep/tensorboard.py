@@ -126,7 +126,7 @@ class TensorBoard(Listener):
         """Writes the job's figures on the test part."""
         if row.status == COMPLETED:
             figures = {"auroc": row.test_auc} | {name: getattr(row, name) for name in MEASURES}
-            with self._anew(row, "test") as run:
+            with self._anew(row, f"{row.job_id}-test") as run:
                 for name, value in figures.items():
                     if value is not None:
                         run.add(summary.scalar(f"test/{name}", value), row.epochs)

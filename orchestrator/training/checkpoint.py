@@ -1,21 +1,27 @@
 """A trained detector as two files: its networks' weights, without pickle, and, as JSON, how to build and use it.
 
-What is read may be of anybody's making: it is checked, and what is wrong with it is said in one line.
+The description names the weights by their hash: where a run was killed between the two files, they are no pair. What is
+read may be of anybody's making: it is checked against what a run could have written before any network is built, and
+what is wrong with it is said in one line.
 """
 
 import dataclasses
+import functools
+import hashlib
 import io
 import json
 import math
+import sys
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from datasets.picture import FITS
+from datasets.picture import FITS, LARGEST_PX
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
@@ -26,6 +32,8 @@ from orchestrator.training import detectors
 from orchestrator.words import one_line
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
+LONGEST_SHOWN = 80  # letters of a wrong value
+MOST_WHOLE = 1 << 16  # of a hyper-parameter that is a whole number
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
 
 
@@ -52,6 +60,7 @@ class Config:
     split_hash: str | None
     git_commit: str | None
     torch_version: str | None
+    weights_sha256: str  # of the file of the weights: hex
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
@@ -59,10 +68,13 @@ class Config:
         choice("model", self.model, list(MODELS))
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
-        if channels != 3 or height != width or height < 1:
-            raise InputError(f"image_shape is {list(self.image_shape)}; [3, S, S] is expected.")
+        if channels != 3 or height != width or not 1 <= height <= LARGEST_PX:
+            raise InputError(f"image_shape is {list(self.image_shape)}; [3, S, S] is expected, S up to {LARGEST_PX}.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
             raise InputError("threshold, map_low and map_high are no finite numbers in order.")
+        for name, value in self.hparams.items():
+            if isinstance(value, int) and abs(value) > MOST_WHOLE:
+                raise InputError(f"hparams: {name} is out of all bounds; at most {MOST_WHOLE} is expected.")
 
     @property
     def size_px(self) -> int:
@@ -80,19 +92,25 @@ class Checkpoint:
 
     def detector(self, device: torch.device | str) -> Detector:
         """The trained detector. Raises InputError where the weights are not those of the configuration."""
-        config = self.config
+        shapes = self._build(detectors.shape_only)
         try:
-            detector = detectors.build(config.model, config.hparams, config.image_shape, device)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
-        try:
-            for name, network in detector.networks().items():
-                network.load_state_dict(self.weights[name])
+            for name, network in shapes.networks().items():
+                network.load_state_dict(self.weights[name], assign=True)
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise InputError(
                 f"{self.place}: {WEIGHTS} is not of the detector that {CONFIG} describes: {_line(error)}."
             ) from None
+        detector = self._build(functools.partial(detectors.build, device=device))
+        for name, network in detector.networks().items():
+            network.load_state_dict(self.weights[name])
         return detector
+
+    def _build(self, build: Callable[..., Detector]) -> Detector:
+        config = self.config
+        try:
+            return build(config.model, config.hparams, config.image_shape)
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+            raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
 
 def files(detector: Detector, row: JobRow, job: Job, map_low: float, map_high: float) -> dict[str, bytes]:
@@ -105,6 +123,7 @@ def files(detector: Detector, row: JobRow, job: Job, map_low: float, map_high: f
         "fit": job.experiment.fit,
         "map_low": map_low,
         "map_high": map_high,
+        "weights_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
     }
     taken = {f.name: getattr(row, f.name) for f in dataclasses.fields(Config) if f.name not in own}
     config = dataclasses.asdict(Config(**own, **taken))
@@ -114,7 +133,13 @@ def files(detector: Detector, row: JobRow, job: Job, map_low: float, map_high: f
 def load(storage: Storage, *folder: str) -> Checkpoint:
     """Reads both files from a folder below the storage's root. Raises InputError for what is missing, torn or wrong."""
     place = storage.uri(*folder)
-    return Checkpoint(place, _config(_read(storage, place, *folder, CONFIG), place), _weights(storage, place, folder))
+    config, weights = _config(_read(storage, place, *folder, CONFIG), place), _read(storage, place, *folder, WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != config.weights_sha256:
+        raise InputError(
+            f"{place}: {WEIGHTS} is not the file that {CONFIG} describes: it is torn, or of another training. "
+            "Where files are cut short or missing, the same 'defectsweep run' makes them anew; else --fresh does."
+        )
+    return Checkpoint(place, config, _weights(weights, place))
 
 
 def _read(storage: Storage, place: str, *parts: str) -> bytes:
@@ -130,7 +155,7 @@ def _read(storage: Storage, place: str, *parts: str) -> bytes:
 def _config(content: bytes, place: str) -> Config:
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: {CONFIG} is no JSON: {_line(error)}. {EXPECTED}.") from None
     fields = {f.name for f in dataclasses.fields(Config)}
     missing = sorted(fields - set(values)) if isinstance(values, dict) else sorted(fields)
@@ -144,8 +169,7 @@ def _config(content: bytes, place: str) -> Config:
         raise InputError(f"{place}: {CONFIG}: {error}") from None
 
 
-def _weights(storage: Storage, place: str, folder: tuple[str, ...]) -> dict[str, dict[str, Tensor]]:
-    content = _read(storage, place, *folder, WEIGHTS)
+def _weights(content: bytes, place: str) -> dict[str, dict[str, Tensor]]:
     try:
         return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torn bytes end in RuntimeError, EOFError, UnpicklingError, ValueError, ...
@@ -161,8 +185,10 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
     parts = typing.get_args(hint) if typing.get_origin(hint) is tuple else ()
     kind = typing.get_origin(hint) or hint
     is_right = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
+    if is_right and kind is float and isinstance(value, int):
+        is_right = abs(value) <= sys.float_info.max
     if not is_right or (parts and len(value) != len(parts)):
-        raise InputError(f"{name} is {value!r}; {getattr(hint, '__name__', hint)} is expected.")
+        raise InputError(f"{name} is {repr(value)[:LONGEST_SHOWN]}; {getattr(hint, '__name__', hint)} is expected.")
     for i, part in enumerate(parts):
         _check_type(f"{name}[{i}]", value[i], part)
 

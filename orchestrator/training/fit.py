@@ -2,12 +2,14 @@
 reports, stops, saves.
 
 Epoch e draws all its randomness from (seed, e), so training that starts again from the weights and optimisers of epoch
-e goes on exactly.
+e goes on exactly; from those between two of its steps, with what Within holds beside them.
 """
 
+import itertools
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +33,34 @@ class Epoch:
     train_s: float
 
 
+@dataclass
+class Within:
+    """How far an epoch under way has come."""
+
+    steps: int = 0
+    images: int = 0
+    train_s: float = 0.0
+    totals: dict[str, Tensor] = field(default_factory=dict)  # of the losses
+
+    @classmethod
+    def of(cls, state: dict[str, Any], device: torch.device) -> "Within":
+        """From a `state` of it; torch's generators are then as they were."""
+        torch.set_rng_state(state["generators"][0].cpu())
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state["generators"][1].cpu(), device)
+        return cls(**{name: value for name, value in state.items() if name != "generators"})
+
+    def add(self, losses: dict[str, Tensor], images: int, step_s: float) -> None:
+        """Counts one more step in."""
+        self.totals = {name: self.totals.get(name, 0) + value for name, value in losses.items()}
+        self.steps, self.images, self.train_s = self.steps + 1, self.images + images, self.train_s + step_s
+
+    def state(self, device: torch.device) -> dict[str, Any]:
+        """All of it, and torch's generators, as tensors and plain types."""
+        cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+        return {**vars(self), "generators": [torch.get_rng_state(), *cuda]}
+
+
 def fit(
     detector: Detector,
     pixels: Tensor,
@@ -41,43 +71,47 @@ def fit(
     seed: int,
     steps_per_epoch: int | None = None,
     done: int = 0,
+    within: dict[str, Any] | None = None,
+    on_step: Callable[[Within], object] = lambda within: None,
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Epoch]:
     """Trains on the images `train` (T,) of uint8 `pixels` (N, H, W, C), both on the detector's device, and yields after
     each epoch.
 
-    An epoch is every image once, or `steps_per_epoch` steps. `done` epochs lie behind (resuming). Of `world`
-    data-parallel processes, each takes its part of every batch. A detector that takes no step is calibrated, as its one
-    epoch.
+    An epoch is every image once, or `steps_per_epoch` steps. `done` epochs lie behind (resuming), and of the next one
+    what the state `within` says; `on_step` is called after each step but an epoch's last. Of `world` data-parallel
+    processes, each takes its part of every batch. A detector that takes no step is calibrated, as its one epoch.
     """
     start = time.perf_counter()
-    detector.calibrate(normals(pixels, train))
+    if within is None:  # else what it calibrated when the epoch began is in its buffers
+        detector.calibrate(normals(pixels, train))
     if detector.is_training_free:
         if not done:
             yield Epoch(1, {}, 0, len(train), time.perf_counter() - start)
         return
     steps = epoch_steps(len(train), batch, steps_per_epoch)
     for epoch in range(done, epochs):
-        start = time.perf_counter()
         torch.manual_seed(seed_of("epoch", seed, epoch, rank))
         rng = np.random.default_rng([seed, epoch])
         chosen_by_step = (
             once(len(train), steps, rng) if steps_per_epoch is None else full_batches(len(train), batch, steps, rng)
         )
-        totals: dict[str, Tensor] = {}
-        images = 0
-        for step, chosen in enumerate(chosen_by_step):
+        so_far = Within.of(within, detector.device) if within and epoch == done else Within()
+        for step, chosen in itertools.islice(enumerate(chosen_by_step), so_far.steps, None):
+            start = time.perf_counter()
             mine = chosen[rank::world] if len(chosen) >= world else chosen
             losses = detector.step(normalise(pixels[train[mine]]), (epoch + step / steps) / epochs)
-            totals = {name: totals.get(name, 0) + value for name, value in losses.items()}
-            images += len(mine)
-        means = {name: float(total) / steps for name, total in totals.items()}
-        yield Epoch(epoch + 1, means, steps, images, time.perf_counter() - start)
+            so_far.add(losses, len(mine), time.perf_counter() - start)
+            if step + 1 < steps:
+                on_step(so_far)
+        start = time.perf_counter()
+        means = {name: float(total) / steps for name, total in so_far.totals.items()}  # waits for the accelerator
+        yield Epoch(epoch + 1, means, steps, so_far.images, so_far.train_s + time.perf_counter() - start)
 
 
-def of_job(job: Job, detector: Detector, data: Selection, batch: int, seed: int, **resumed: int) -> Iterator[Epoch]:
-    """The training of a job's trial or refit; `resumed` are `done`, `rank` and `world` of `fit`."""
+def of_job(job: Job, detector: Detector, data: Selection, batch: int, seed: int, **more: Any) -> Iterator[Epoch]:
+    """The training of a job's trial or refit; `more` are further keywords of `fit`."""
     return fit(
         detector,
         data.pixels,
@@ -86,7 +120,7 @@ def of_job(job: Job, detector: Detector, data: Selection, batch: int, seed: int,
         batch=batch,
         seed=seed,
         steps_per_epoch=job.experiment.steps_per_epoch,
-        **resumed,
+        **more,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from model.contract import Detector
-from orchestrator.training.fit import Epoch
+from orchestrator.training.fit import Epoch, Within
 from orchestrator.training.provenance import Clock
 from orchestrator.training.saved_state import SavedState
 
@@ -33,9 +33,13 @@ class Record:
         self.images += epoch.images
         self.train_s += epoch.train_s
 
-    def state(self, detector: Detector, clock: Clock) -> dict[str, Any]:
-        """All that another process needs to go on from here."""
-        return {"detector": detector.state_dict(), "record": {**dataclasses.asdict(self), "wall_s": clock.wall_s()}}
+    def state(self, detector: Detector, clock: Clock, within: Within | None = None) -> dict[str, Any]:
+        """All that another process needs to go on from here: between two epochs, or `within` the next one."""
+        return {
+            "detector": detector.state_dict(),
+            "record": {**dataclasses.asdict(self), "wall_s": clock.wall_s()},
+            "within": within and within.state(detector.device),
+        }
 
     def throughput(self) -> dict[str, Any]:
         """What a row says of the work done."""
@@ -47,7 +51,15 @@ class Record:
         }
 
 
-def resume(saved: SavedState | None, device: torch.device, start: Record) -> tuple[Record, dict[str, Any] | None]:
-    """The record and the detector's state that a training goes on from; `start` and None where nothing was saved."""
+@dataclass(frozen=True)
+class Resumed:
+    """What a training goes on from, beside its record."""
+
+    detector: dict[str, Any] | None = None  # its state; None: from the start
+    within: dict[str, Any] | None = None  # the state of an epoch under way
+
+
+def resume(saved: SavedState | None, device: torch.device, start: Record) -> tuple[Record, Resumed]:
+    """The record and the states that a training goes on from; `start` and none where nothing was saved."""
     state = saved.load(device) if saved else None
-    return (Record(**state["record"]), state["detector"]) if state else (start, None)
+    return (Record(**state["record"]), Resumed(state["detector"], state["within"])) if state else (start, Resumed())

@@ -79,12 +79,18 @@ def refit(
     clock = Clock(selections.device, gpu_share)
     data = selections.of(job, images)
     detector = detectors.of_job(job, json.loads(winner.params), data, task.seed)
-    record, state = resume(saved, selections.device, Record(winner.batch, note=winner.note))
+    record, resumed = resume(saved, selections.device, Record(winner.batch, note=winner.note))
     clock.goes_on_after(record.wall_s)
-    if state is not None:
-        detector.load_state_dict(state)
+    if resumed.detector is not None:
+        detector.load_state_dict(resumed.detector)
     on_built(detector)
-    epochs = fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs, rank=rank, world=world)
+
+    def on_step(within: fit.Within) -> None:
+        if saved and world == 1:  # of several processes, each has generators of its own
+            saved.offer(functools.partial(record.state, detector, clock, within))
+
+    where = {"done": record.epochs, "within": resumed.within, "on_step": on_step, "rank": rank, "world": world}
+    epochs = fit.of_job(job, detector, data, record.batch, task.seed, **where)
     for epoch in itertools.islice(epochs, winner.best_epoch - record.epochs):
         record.add(epoch)
         on_epoch(detector)
@@ -100,7 +106,10 @@ def refit(
 def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
     """Keeps the files of a refit's checkpoint; its row then names their place."""
     place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
-    return dataclasses.replace(refitted, row=dataclasses.replace(refitted.row, checkpoint=place))
+    size = sum(map(len, checkpoint_files.values()))
+    return dataclasses.replace(
+        refitted, row=dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
+    )
 
 
 def refit_id(job_id: str) -> str:
@@ -110,7 +119,8 @@ def refit_id(job_id: str) -> str:
 
 def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState:
     """Where the state of this refit is kept while it is under way."""
-    identity = {"winner": task.winner.trial_id, "params": task.winner.params, "workers": task.job.workers}
+    trained = {name: getattr(task.winner, name) for name in ("trial_id", "params", "batch", "best_epoch")}
+    identity = {**trained, "workers": task.job.workers}
     return SavedState(storage, refit_id(task.job.id), {**identity, "torch": str(torch.__version__)}, every_s)
 
 

@@ -1,6 +1,6 @@
-"""Where a training that was cut short goes on: its state between two epochs, kept in the output while it is under way.
+"""Where a training that was cut short goes on: its state between two steps, kept in the output while it is under way.
 
-It is saved so often that a crash costs at most `every_s` of training (or one epoch, where that is longer), but never so
+It is saved so often that a crash costs at most `every_s` of training (or one step, where that is longer), but never so
 often that saving takes more than MOST_SHARE of the time: a slow storage makes it rarer.
 """
 
@@ -47,11 +47,11 @@ class SavedState:
             return None
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
-        """After each epoch: saves `state()` if the next chance, an epoch later, would come too late."""
+        """After each step, and each epoch: saves `state()` if the next chance, as much later, would come too late."""
         now = time.monotonic()
-        since_s, epoch_s = now - self.saved_at, now - self.offered_at
+        since_s, gap_s = now - self.saved_at, now - self.offered_at
         self.offered_at = now
-        if since_s + epoch_s > self.every_s and since_s * MOST_SHARE >= self.cost_s:
+        if since_s + gap_s > self.every_s and since_s * MOST_SHARE >= self.cost_s:
             self.save(state)
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:

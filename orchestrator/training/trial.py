@@ -1,7 +1,7 @@
 """One trial: a task and its category's images -> epochs -> a Row. What goes wrong in it is in the row, not raised.
 
-A trial that ran out of memory is trained again with half the batch, once. One that was cut short goes on from its saved
-state, and its row is then the same as if it had not been.
+A trial that ran out of memory is trained again with half the batch, down to one image; later trials of its job begin
+there. One that was cut short goes on from its saved state, and its row is then the same as if it had not been.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from orchestrator.results.storage import Storage
 from orchestrator.training import detectors, fit
 from orchestrator.training.measure import validate
 from orchestrator.training.provenance import Clock, provenance
-from orchestrator.training.record import Record, resume
+from orchestrator.training.record import Record, Resumed, resume
 from orchestrator.training.saved_state import SavedState
 from orchestrator.training.selection import Selection, Selections, data_facts
 
@@ -82,26 +82,28 @@ class _Trial:
 
     def __init__(self, task: TrialTask, clock: Clock, saved: SavedState | None):
         self.task, self.clock, self.saved = task, clock, saved
-        self.record, self.state = resume(saved, clock.device, Record(task.job.experiment.batch))
+        asked = task.job.experiment.batch
+        note = f"batch {task.batch}, as earlier trials were out of memory with {asked}" if task.batch < asked else None
+        self.record, self.resumed = resume(saved, clock.device, Record(task.batch, note=note))
         clock.goes_on_after(self.record.wall_s)
         self.params: dict[str, Any] = dict(task.params)  # those asked for; from the detector on, all of them
         self.facts: dict[str, Any] = {}  # which images
 
     def train(self, images: Images, selections: Selections) -> Generator[EpochEnd, None, str]:
-        """Trains to the end, if need be a second time with half the batch; returns the status."""
-        asked = self.task.job.experiment.batch
+        """Trains to the end, if need be with half the batch, and half of that; returns the status."""
         data = selections.of(self.task.job, images)
         self.facts = data_facts(images, data)
-        try:
-            return (yield from self._epochs(data))
-        except Exception as exception:
-            if self.record.batch < asked or asked == 1 or not is_out_of_memory(exception):
-                raise
-        half = asked // 2
-        self.record, self.state = Record(half, note=f"out of memory with batch {asked}: trained with {half}"), None
-        gc.collect()  # the detector that did not fit
-        torch.cuda.empty_cache()
-        return (yield from self._epochs(data))
+        while True:
+            try:
+                return (yield from self._epochs(data))
+            except Exception as exception:
+                if self.record.batch == 1 or not is_out_of_memory(exception):
+                    raise
+            asked, half = self.task.job.experiment.batch, self.record.batch // 2
+            self.record = Record(half, note=f"out of memory with batch {asked}: trained with {half}")
+            self.resumed = Resumed()
+            gc.collect()  # the detector that did not fit
+            torch.cuda.empty_cache()
 
     def row(self, status: str, error: str | None) -> TrialRow:
         """What the trial came to."""
@@ -129,10 +131,16 @@ class _Trial:
         task, job, record = self.task, self.task.job, self.record
         detector = detectors.of_job(job, dict(task.params), data, task.seed)
         self.params = dataclasses.asdict(detector.hparams)
-        if self.state is not None:
-            detector.load_state_dict(self.state)
+        if self.resumed.detector is not None:
+            detector.load_state_dict(self.resumed.detector)
         state_now = functools.partial(record.state, detector, self.clock)
-        for epoch in fit.of_job(job, detector, data, record.batch, task.seed, done=record.epochs):
+
+        def on_step(within: fit.Within) -> None:
+            if self.saved:
+                self.saved.offer(functools.partial(state_now, within))
+
+        where = {"done": record.epochs, "within": self.resumed.within, "on_step": on_step}
+        for epoch in fit.of_job(job, detector, data, record.batch, task.seed, **where):
             is_ready = detector.is_ready(epoch.number / job.epochs)
             record.add(epoch)
             record.curve.append(validate(detector, data) if is_ready else None)

@@ -58,6 +58,46 @@ def test_finished_work_is_skipped_until_asked_afresh(data, tmp_path, capsys):
     assert again.finished_at > row.finished_at and again.test_auc == row.test_auc
 
 
+@pytest.mark.parametrize(
+    ("damaged", "what"),
+    [
+        ("scores/**/*.parquet", "scores"),
+        ("pictures/**/*.parquet", "pictures"),
+        ("checkpoints/*/weights.pt", "checkpoint"),
+        ("checkpoints/*/config.json", "checkpoint"),
+    ],
+)
+@pytest.mark.parametrize("share", [None, 0.0, 0.6], ids=["deleted", "empty", "cut short"])
+def test_the_same_command_makes_again_what_is_damaged(data, tmp_path, capsys, damaged, what, share):
+    out = tmp_path / "out"
+    main(own(data, out))
+    (row,) = Output(str(out)).jobs()
+    (file,) = out.glob(damaged)
+    whole = file.read_bytes()
+    file.unlink() if share is None else file.write_bytes(whole[: int(share * len(whole))])
+    capsys.readouterr()
+    assert main(["plan", *own(data, out)[1:]]) == 0 and "nothing is left" not in capsys.readouterr().out
+    assert main(own(data, out)) == 0
+    printed = capsys.readouterr().out
+    assert f"{row.job_id}: its {what} cannot be read whole; its refit is done again" in printed
+    assert "1 job done" in printed and file.stat().st_size == len(whole)
+    assert [one.test_auc for one in Output(str(out)).jobs()] == [row.test_auc]
+    assert main(own(data, out)) == 0 and "nothing to do" in capsys.readouterr().out
+
+
+def test_scores_that_compaction_has_merged_are_not_missing(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    main(["compact", "--output", str(tmp_path / "out")])
+    assert not list((tmp_path / "out").glob("scores/dataset*/**/*.parquet"))
+    capsys.readouterr()
+    assert main(own(data, tmp_path / "out")) == 0 and "nothing to do" in capsys.readouterr().out
+
+
+def test_what_cannot_be_built_is_refused_before_the_run(data, tmp_path, capsys):
+    line = complaint(capsys, *own(data, tmp_path / "out"), "--model", "ganomaly", "--size-px", "7")
+    assert "--size-px 7: ganomaly cannot be built" in line and not (tmp_path / "out").exists()
+
+
 def test_changed_images_are_another_job(data, tmp_path):
     out = tmp_path / "out"
     main(own(data, out))
@@ -81,6 +121,28 @@ def test_leaderboard_in_every_format_and_by_sql(data, tmp_path, capsys):
     assert main(["leaderboard", "--output", out, "--sql", sql, "--format", "json"]) == 0
     (line,) = json.loads(capsys.readouterr().out)
     assert line["images"] == Output(out).jobs()[0].test_images
+
+
+def test_sql_wants_rows_and_a_query(data, tmp_path, capsys):
+    nowhere = ("leaderboard", "--output", str(tmp_path / "nowhere"), "--sql", "SELECT count(*) FROM leaderboard")
+    assert "nowhere holds no rows" in complaint(capsys, *nowhere)
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    assert "holds no query" in complaint(capsys, "leaderboard", "--output", str(tmp_path / "out"), "--sql", "")
+    main(["leaderboard", "--output", str(tmp_path / "out"), "--sql", "SELECT 1e30 AS a, '=1+1' AS \"@b\", -2 AS c"])
+    assert "1e+30" in capsys.readouterr().out
+    sql = "SELECT '=1+1' AS \"@b\", -2 AS c"
+    main(["leaderboard", "--output", str(tmp_path / "out"), "--sql", sql, "--format", "csv"])
+    assert capsys.readouterr().out == "'@b,c\n'=1+1,-2\n"
+
+
+def test_a_report_takes_the_place_of_no_picture(data, tmp_path, capsys):
+    main(own(data, tmp_path / "out"))
+    capsys.readouterr()
+    picture = next((data / "brackets" / "train" / "good").iterdir())
+    before = picture.read_bytes()
+    line = complaint(capsys, "report", "--output", str(tmp_path / "out"), "--to", str(picture))
+    assert "a name that ends in .html or .htm is expected" in line and picture.read_bytes() == before
 
 
 def test_figures_need_nothing_but_the_rows(data, tmp_path, capsys):

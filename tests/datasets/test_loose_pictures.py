@@ -21,14 +21,14 @@ def put(*paths: str | Path) -> None:
         path.touch()
 
 
-def found(*places: str, except_for: str = "predictions") -> list[tuple[str, str]]:
-    return [(picture.path, picture.name) for picture in find(places, Path(except_for)).pictures]
+def found(*places: str) -> list[tuple[str, str]]:
+    return [(picture.path, picture.name) for picture in find(places, "heat-maps", "predictions.parquet").pictures]
 
 
 def test_a_folder_is_looked_into_at_any_depth_and_only_pictures_are_taken(home):
     put("dump/b.JPG", "dump/a.png", "dump/2025/01/c.tiff", "dump/2025/x.webp", "dump/y.bmp", "dump/z.jpeg")
     put("dump/notes.txt", "dump/2025/Thumbs.db", "dump/2025/._c.tiff", "dump/.hidden.png", "dump/.trash/d.png")
-    dump = find(["dump"], Path("predictions"))
+    dump = find(["dump"], "heat-maps", "predictions.parquet")
     names = ["a.png", "b.JPG", "y.bmp", "z.jpeg", "2025/x.webp", "2025/01/c.tiff"]
     assert [picture.name for picture in dump.pictures] == names
     assert [picture.path for picture in dump.pictures] == [f"dump/{name}" for name in names]
@@ -77,7 +77,11 @@ def test_a_pipe_is_no_picture_and_a_link_to_nowhere_is_one_that_cannot_be_read(h
 
 
 def test_what_was_written_by_an_earlier_run_is_not_judged(home):
-    put("a.png", "predictions/heat-maps/a.png.png")
+    """Wherever it lies, in the folder of the pictures too; a folder of that name alone may be anybody's."""
+    put("a.png", "predictions/heat-maps/a.png.png", "predictions/predictions.parquet")
+    put("other/heat-maps/a.png.png", "other/predictions.parquet", "heat-maps/mine.png")
+    assert found(".") == [("./a.png", "a.png"), ("./heat-maps/mine.png", "heat-maps/mine.png")]
+    put("predictions.parquet")
     assert found(".") == [("./a.png", "a.png")]
 
 

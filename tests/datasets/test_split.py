@@ -228,7 +228,7 @@ def test_the_split_of_a_seed_is_this_one_on_every_machine() -> None:
     ("entries", "protocol", "message"),
     [
         (own_split(9, 4, dent=1), "holdout", "13 normal and 1 defective images; the validation .*got no defective one"),
-        (own_split(9, 4), "holdout", "0 defective images; .* add defective images \\(--protocol synthetic"),
+        (own_split(9, 4), "holdout", "0 defective images; .* add defective images .* \\(--protocol synthetic"),
         (own_split(9, 4), "paper", "0 defective images; .* got no defective one"),
         (own_split(9, 4), "synthetic", "the test part of protocol synthetic got no defective one, .*; add defective"),
         (own_split(9, 1, dent=4), "holdout", "the validation part of protocol holdout got no normal one, .*add normal"),
@@ -241,6 +241,35 @@ def test_too_few_images_for_a_part_says_which_and_what_to_do(entries: list, prot
     with pytest.raises(DataError, match=message) as caught:
         split(images_of(*entries), protocol, 0)
     assert "\n" not in str(caught.value) and "folder/cups has" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "protocol", "cure", "after"),
+    [
+        (
+            own_split(20, 0, dent=4),
+            "holdout",
+            "normal images in test/good, until there are 2",
+            own_split(20, 2, dent=4),
+        ),
+        (own_split(20, 0, dent=4), "paper", "normal images in test/good, until there are 1", own_split(20, 1, dent=4)),
+        (
+            own_split(1, 4, dent=4),
+            "synthetic",
+            "normal images in train/good, until there are 2",
+            own_split(2, 4, dent=4),
+        ),
+        (own_split(9, 4), "holdout", "defective images in test/<defect>, until there are 2", own_split(9, 4, dent=2)),
+        (own_split(9, 4), "synthetic", "defective images in test/<defect>, until there are 1", own_split(9, 4, dent=1)),
+        (single_images(2, dent=2), "holdout", "normal images in good, until there are 4", single_images(4, dent=2)),
+        (single_images(2, dent=2), "synthetic", "normal images in good, until there are 4", single_images(4, dent=2)),
+        (single_images(9), "holdout", "defective images in <defect>, until there are 2", single_images(9, dent=2)),
+    ],
+)
+def test_what_to_add_is_said_with_its_folder_and_is_enough(before, protocol, cure, after) -> None:
+    with pytest.raises(DataError, match=f"add {cure} or more that are no copies"):
+        split(images_of(*before), protocol, 0)
+    split(images_of(*after), protocol, 0)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,16 @@ def test_a_missing_checkpoint_is_said(finish, output):
         choose.best(output)
 
 
+def test_the_next_best_takes_the_place_of_one_that_is_damaged_and_that_is_told(finish, output):
+    for job_id, val_auc in (("a", 0.9), ("b", 0.8), ("c", 0.7)):
+        finish(job_id, val_auc=val_auc)
+    output.write(output.read("checkpoints", "a", "weights.pt")[:99], "checkpoints", "a", "weights.pt")
+    output.delete("checkpoints", "b", "config.json")
+    told = []
+    assert choose.best(output, tell=told.append).config.job_id == "c"
+    assert len(told) == 2 and "checkpoints/a: weights.pt is not the file" in told[0] and "no config.json" in told[1]
+
+
 def test_a_detector_can_be_named_by_its_folder(finish, output):
     finish("a")
     assert choose.given(output.path("checkpoints", "a")).config.job_id == "a"

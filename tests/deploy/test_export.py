@@ -3,14 +3,17 @@
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 
-from datasets.picture import fit_image
+from datasets.picture import fit_image, read_pixels
 from model.catalog import MODELS
 from orchestrator.deploy import export
 from orchestrator.deploy.export import Difference
@@ -131,3 +134,37 @@ def test_it_runs_without_this_repository(exported, tmp_path, checkout):
 def test_large_pictures_are_checked_a_few_at_a_time(exported):
     assert exported.pictures_at_a_time == scoring.SCORE_BATCH
     assert dataclasses.replace(exported, size=(3000, 4000)).pictures_at_a_time == 1
+
+
+def turned(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a camera on its side
+    Image.fromarray(noise(30, 40)).save(path, exif=exif, quality=95)
+
+
+def noise(height: int, width: int, channels: int = 3, most: int = 256, kind=np.uint8) -> np.ndarray:
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return np.random.default_rng(0).integers(0, most, shape, dtype=kind)
+
+
+KINDS = {
+    "turned.jpg": turned,
+    "16 bits.png": lambda path: Image.fromarray(noise(9, 9, 1, 65536, np.uint16)).save(path),
+    "16 bits.tif": lambda path: Image.fromarray(noise(9, 9, 1, 65536, np.uint16)).save(path),
+    "palette.png": lambda path: Image.fromarray(noise(9, 9)).quantize(16).save(path),
+    "transparent.png": lambda path: Image.fromarray(noise(9, 9)).quantize(16).save(path, transparency=3),
+    "alpha.png": lambda path: Image.fromarray(noise(9, 9, 4)).save(path),
+    "grey.png": lambda path: Image.fromarray(noise(9, 9, 1)).save(path),
+    "grey and alpha.png": lambda path: Image.fromarray(noise(9, 9, 4)).convert("LA").save(path),
+    "bits.png": lambda path: Image.fromarray(noise(9, 9, 1)).convert("1").save(path),
+    "cmyk.jpg": lambda path: Image.fromarray(noise(9, 9)).convert("CMYK").save(path),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_tours_reader_makes_of_a_picture_what_the_detectors_own_makes(checkout, tmp_path, name):
+    (source,) = re.findall(r"^def read\(file\):\n(?: .*\n)+", (checkout / "docs/tour.md").read_text(), re.M)
+    tour = {"numpy": np, "Image": Image, "ImageOps": ImageOps}
+    exec(source, tour)
+    KINDS[name](tmp_path / name)
+    assert np.array_equal(tour["read"](tmp_path / name), read_pixels(tmp_path / name))

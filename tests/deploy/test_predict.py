@@ -83,7 +83,7 @@ def test_every_picture_is_a_row_and_what_cannot_be_read_is_said(judge):
         row = by_path[f"dump/{name}"]
         assert name in row["error"] and row["score"] is row["verdict"] is row["heat_map"] is None
         assert f"dump/{name} cannot be judged" in lines
-    assert "4 pictures" in lines and "2 CANNOT BE JUDGED" in lines and "1 other files ignored" in lines
+    assert "4 pictures" in lines and "2 CANNOT BE JUDGED" in lines and "1 other file ignored" in lines
     judged = by_path["dump/a.png"]
     assert [judged["verdict"], f"{judged['score']:.4g}", "dump/a.png"] in [line.split() for line in lines.splitlines()]
 
@@ -229,6 +229,30 @@ def test_the_program_of_its_own_is_checked_on_the_pictures_of_its_size(judge):
     assert os.listdir("out") == ["program.pt2"]
 
 
+def test_a_program_takes_the_place_of_no_picture(judge):
+    picture("a/1.png")
+    before = Path("a/1.png").read_bytes()
+    status, _, lines = judge("a", "--export", "a/1.png")
+    assert status == 2 and "--export a/1.png: a name that ends in .pt2 is expected" in lines
+    assert Path("a/1.png").read_bytes() == before and not Path("predictions").exists()
+
+
+def test_results_may_lie_among_the_pictures_and_are_not_judged_the_next_time(judge):
+    picture("a/1.png")
+    for _ in range(2):
+        assert "1 picture, " in judge("a", "--to", "a")[2]
+        assert [row["path"] for row in pq.read_table("a/predictions.parquet").to_pylist()] == ["a/1.png"]
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "@SUM(1).png", "+a.png"])
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_csv_and_itself_in_parquet(judge, name):
+    picture(name)
+    _, (row,), _ = judge(name)
+    (line,) = csv.DictReader(Path("predictions/predictions.csv").open())
+    assert (row["path"], line["path"]) == (name, f"'{name}")
+    assert float(line["score"]) == row["score"] and line["heat_map"] == f"heat-maps/{name}.png"
+
+
 def test_a_program_that_is_not_its_detector_is_not_left(judge, monkeypatch):
     picture("a/1.png")
     monkeypatch.setattr(predict.export, "TOLERANCE", -1.0)
@@ -249,7 +273,7 @@ def test_a_place_without_pictures_and_a_folder_that_cannot_be_written_are_said(j
 def test_the_detector_is_proved_before_anything_is_written(judge, trained, monkeypatch):
     picture("a/1.png")
     found = choose.best(Output(str(trained)), model="ganomaly")
-    monkeypatch.setattr(choose, "best", lambda *_: dataclasses.replace(found, weights={}))
+    monkeypatch.setattr(choose, "best", lambda *_, **__: dataclasses.replace(found, weights={}))
     status, _, lines = judge("a", model="ganomaly")
     assert status == 2 and "weights.pt is not of the detector" in lines
     assert not Path("predictions").exists()

@@ -2,6 +2,7 @@
 what a time budget buys."""
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -204,6 +205,19 @@ def test_a_budget_is_enough_or_buys_a_share(lefts):
         SOURCE,
     ]
     assert "23 s" not in bought(jobs, known, left_s=9, slots=2)[0]
+
+
+def test_where_trials_may_be_stopped_early_the_share_is_a_range(make_job):
+    """Of 20 trials beyond the presets each takes 9 epochs, or one."""
+    job = make_job("bottle", model=(A,), epochs=9, steps_per_epoch=10, batch=10, trials=30)
+    left, known = [Left(job, trials=20, refits=1)], rows(skip_ganomaly=PACE)
+    whole = outlook(left, known)
+    left_s = whole.wall_s() / 4
+    (line, _) = bought(left, known, left_s=left_s)
+    least, most = map(int, re.search(r"(\d+) to (\d+) %, by how many are stopped early, of the trials", line).groups())
+    assert 0 < least < 25 and most == 100
+    plain = make_job("bottle", model=(A,), epochs=9, steps_per_epoch=10, batch=10, trials=30, scheduler="none")
+    assert "about" in bought([Left(plain, trials=20, refits=1)], known, left_s=left_s)[0]
 
 
 def test_a_budget_shorter_than_a_trial_may_leave_nothing(lefts):

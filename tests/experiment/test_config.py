@@ -86,6 +86,40 @@ def test_a_file_that_is_no_mapping(yaml_file, text, found):
     assert "sweep.yaml" in line and found in line
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("category: 010", ("010",)),
+        (
+            "category: [no, off, 1.10, 2026-11-26, 0x1F, 1_000, ~a]",
+            ("no", "off", "1.10", "2026-11-26", "0x1F", "1_000", "~a"),
+        ),
+        ('category: ["null", Yes]', ("null", "Yes")),
+    ],
+)
+def test_a_name_is_the_text_that_was_written(yaml_file, text, expected):
+    assert load({}, yaml_file(text))[0].category == expected
+
+
+def test_numbers_truths_and_nothing_are_read_by_the_options_own_type(yaml_file):
+    experiment, execution = load(
+        {}, yaml_file("epochs: 010\nskip_unreadable: True\nmax_concurrent: null\nseed: [1, 2]")
+    )
+    assert (experiment.epochs, experiment.seed) == (10, (1, 2))
+    assert execution.skip_unreadable is True and execution.max_concurrent is None
+
+
+def test_a_time_of_the_day_is_no_length_of_time(yaml_file):
+    assert "--time-budget '1:30': a number and s, m, h or d" in complaint({}, yaml_file("time_budget: 1:30"))
+
+
+@pytest.mark.parametrize("text", ["epochs: 3\ntrials: 2\nepochs: 4", "size-px: 64\ntrials: 2\nsize_px: 32"])
+def test_a_key_that_is_there_twice_is_refused_with_its_line(yaml_file, text):
+    line = complaint({}, yaml_file(text))
+    assert "is there 2 times, first in line 1; keep one" in line
+    assert "'lr' is there 2 times, first in line 2" in complaint({}, yaml_file("set:\n  lr: 1\n  lr: 2"))
+
+
 def test_a_file_that_cannot_be_read(tmp_path):
     assert "No such file" in complaint({}, str(tmp_path / "none.yaml"))
     assert "Is a directory" in complaint({}, str(tmp_path))
@@ -97,14 +131,14 @@ def test_a_file_that_cannot_be_read(tmp_path):
     ("text", "expected"),
     [
         ("epochs: many", "--epochs 'many': a whole number is expected."),
-        ("epochs: 2.5", "--epochs 2.5: a whole number is expected."),
-        ("epochs: true", "--epochs True: a whole number is expected."),
-        ("epochs: [1, 2]", "--epochs [1, 2]: a whole number is expected."),
+        ("epochs: 2.5", "--epochs '2.5': a whole number is expected."),
+        ("epochs: true", "--epochs 'true': a whole number is expected."),
+        ("epochs: [1, 2]", "--epochs ['1', '2']: a whole number is expected."),
         ("epochs: null", "--epochs None: a whole number is expected."),
-        ("epochs: .inf", "--epochs inf: a whole number is expected."),
-        ("seed: [0, .nan]", "--seed nan: a whole number is expected."),
+        ("epochs: .inf", "--epochs '.inf': a whole number is expected."),
+        ("seed: [0, .nan]", "--seed '.nan': a whole number is expected."),
         ("gpus-per-trial: half", "--gpus-per-trial 'half': a number is expected."),
-        ("skip_unreadable: 1", "--skip-unreadable 1: true or false is expected."),
+        ("skip_unreadable: 1", "--skip-unreadable '1': true or false is expected."),
         ("output: {a: b}", "--output {'a': 'b'}: a word is expected."),
     ],
 )

@@ -43,6 +43,18 @@ def test_a_file_comes_back_and_a_second_one_replaces_it(storage):
     assert [info.base_name for info in storage.files()] == ["b.bin"] and storage.info("a", "b.bin").size == 0
 
 
+def test_each_folder_that_is_made_on_the_way_is_synced_in_its_parent(tmp_path, monkeypatch):
+    """Else a power cut may take the folder, with the file that was synced in it."""
+    synced = []
+    monkeypatch.setattr(storage_module, "_sync_folder", synced.append)
+    storage = Storage(str(tmp_path / "deep" / "out"))
+    storage.write(b"", "a", "b.bin")
+    assert synced == [tmp_path, tmp_path / "deep", tmp_path / "deep" / "out", tmp_path / "deep" / "out" / "a"]
+    synced.clear()
+    storage.write(b"", "a", "c.bin")
+    assert synced == [tmp_path / "deep" / "out" / "a"]
+
+
 def test_files_are_listed_in_the_order_of_their_paths_without_those_in_the_making(storage):
     for name in ("b", "a/z", ".a.0.tmp", "a/.hidden", "c"):
         storage.write(b"", name)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from orchestrator.estimate.schedule import Place
+from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Job
 from orchestrator.results.output import Output
@@ -302,6 +303,18 @@ def test_time_is_kept_for_the_refits_of_what_was_found(begin, output, make_job, 
     assert sweep.out_of_time() and sweep.next_trial() is None and sweep.next_refit() is not None
 
 
+def test_no_epoch_begins_that_would_end_beyond_the_time(begin, make_job, make_trial):
+    job = make_job(trials=9)
+    sweep = begin(job, time_budget_s=1000.0)
+    sweep.record(sweep.next_trial(), make_trial(job, 0, [0.5, 0.5], wall_s=100.0))  # a refit of 50 s
+    task = sweep.next_trial()
+    sweep.running[job.id][task.index] = UnderWay(time.monotonic() - 60.0, epochs=1, epoch_s=60.0)
+    sweep.deadline = time.monotonic() + 2 * 50.0 + 65.0
+    assert not sweep.out_of_time()
+    sweep.deadline -= 10.0
+    assert sweep.out_of_time() and sweep.is_to_end(task)
+
+
 def test_several_slots_refit_at_once(begin, make_job, make_trial):
     jobs = [make_job(name, trials=9) for name in "abcd"]
     sweep = begin(*jobs, time_budget_s=205.0, slots=4)
@@ -366,28 +379,72 @@ def test_a_dead_sweeps_job_is_taken_over_where_it_stood(begin, search, refit, ou
     assert refit(second) == [4] and second.ledger.closed_elsewhere == set()
 
 
-def test_a_sweep_that_slept_through_its_lease_starts_nothing_more_of_that_job(begin, search, make_job, monkeypatch):
+def test_a_sweep_that_slept_leaves_the_job_and_its_rows_to_the_one_that_took_it(
+    begin, search, output, make_job, make_trial, monkeypatch
+):
     monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
     job = make_job(trials=5)
     first = begin(job)
+    assert search(first, limit=1) == [0]
     task = first.next_trial()
     second = begin(job)  # the first one's claim has gone
-    assert search(second, limit=1) == [0]
-    first.claims.mine[job.id] = second.claims.mine[job.id] + 1
-    first.claims.look()
-    assert first.next_trial() is None and list(first.elsewhere) == [job.id]
-    assert task.index == 0 and search(second) == [1, 2, 3, 4]
+    assert search(second, limit=2) == [1, 2]
+    first.record(task, make_trial(job, 1, [0.9]))  # it wakes up
+    assert output.trials()[1].val_auc == 0.51, "the row of the second"
+    assert first.is_to_end(task) and not first.running[job.id] and first.next_trial() is None
+    assert list(first.elsewhere) == [job.id] and search(second) == [3, 4]
 
 
-def test_two_sweeps_that_both_train_a_job_leave_each_row_once(begin, search, refit, output, make_job):
-    job = make_job(trials=3)
+def test_a_sweep_that_slept_writes_nothing_beside_a_job_that_was_closed(
+    begin, search, refit, output, make_job, make_trial, make_job_row
+):
+    job = make_job(trials=2)
     first = begin(job)
-    search(first, limit=1)
-    second = begin(job)  # it knows nothing of the first
-    assert search(second) == [1, 2] and refit(second) == [2]
-    assert search(first) == [1, 2] and refit(first) == [2]
-    assert [row.index for row in output.trials()] == [0, 1, 2] and len(output.jobs()) == 1
-    assert output.table("scores").num_rows == 1
+    task = first.next_trial()
+    second = begin(job)
+    search(second)
+    refit(second)
+    output.write(b"state", "resume", f"{job.trial_id(0)}.pt")
+    first.record(task, make_trial(job, 0, [0.9]))
+    assert [info.base_name for info in output.files("trials")] == [f"{job.id}.parquet"] and not output.files("resume")
+    assert first.ledger.closed_elsewhere == {job.id} and first.next_trial() is None and first.ledger.is_over()
+
+
+def test_a_refit_that_was_slept_through_overwrites_nothing(begin, search, refit, output, make_job, make_job_row):
+    job = make_job(trials=2)
+    first = begin(job)
+    search(first)
+    _, task = first.next_refit()
+    second = begin(job)
+    refit(second)
+    before = output.jobs()
+    row = make_job_row(job, 0.1, trials=task.trials, best_trial=task.winner.trial_id)
+    first.close(Refitted(row, [], []))
+    assert output.jobs() == before and output.table("scores").num_rows == 1
+    assert first.ledger.is_over() and first.ledger.closed_elsewhere == {job.id}
+
+
+def test_a_refit_that_failed_after_a_pause_hides_no_result(begin, search, refit, output, make_job):
+    job = make_job(trials=1)
+    first = begin(job)
+    search(first)
+    first.next_refit()
+    refit(begin(job))
+    first.fail(job, "RuntimeError: out of memory")
+    assert [row.status for row in output.jobs()] == [COMPLETED] and first.ledger.failed_jobs() == []
+
+
+def test_a_sweep_that_slept_alone_goes_on_with_its_trial(begin, search, refit, output, make_job, make_trial):
+    job = make_job(trials=2)
+    first = begin(job)
+    task = first.next_trial()
+    output.delete_folder("claims")
+    first.claims.look()
+    assert not first.claims.mine and not first.is_to_end(task) and first.claims.holds(job.id)
+    output.delete_folder("claims")
+    first.record(task, make_trial(job, 0, [0.5]))
+    assert search(first) == [1] and refit(first) == [1]
+    assert [row.index for row in output.trials()] == [0, 1]
 
 
 def test_an_ended_jobs_trials_lie_in_one_file(begin, search, refit, output, make_job):

@@ -80,8 +80,19 @@ def test_sizes_lie_apart(begin, make_job, tmp_path, make_job_row):
     with board.following(sweep):
         for job in (small, large):
             board.closed(make_job_row(job))
-    places = [path.relative_to(tmp_path / "tb" / "bottle" / "mean_image") for path in (tmp_path / "tb").rglob("test")]
-    assert sorted(map(str, places)) == ["32-px-seed-0/test", "64-px-seed-0/test"]
+    places = [path.relative_to(tmp_path / "tb" / "bottle" / "mean_image") for path in (tmp_path / "tb").rglob("*-test")]
+    assert sorted(map(str, places)) == [f"32-px-seed-0/{small.id}-test", f"64-px-seed-0/{large.id}-test"]
+
+
+def test_the_figures_of_two_experiments_in_one_folder_lie_apart(begin, make_job, tmp_path, make_job_row):
+    for epochs, auc in ((2, 0.875), (3, 0.75)):
+        job = make_job(trials=1, epochs=epochs)
+        board = TensorBoard(str(tmp_path / "tb"))
+        with board.following(begin(job)):
+            board.closed(make_job_row(job, auc))
+    for epochs, auc in ((2, 0.875), (3, 0.75)):
+        job = make_job(trials=1, epochs=epochs)
+        assert points(events(tmp_path / "tb", job, name=f"{job.id}-test"), "test/auroc") == [(epochs, auc)]
 
 
 def test_a_finished_trial_has_its_curve_losses_and_parameters_once(begin, make_job, tmp_path, row):
@@ -155,7 +166,7 @@ def test_a_job_ends_with_figures_that_are_named_test(begin, make_job, tmp_path, 
         sweep.record(task, row(task))
         sweep.next_refit()
         sweep.close(Refitted(make_job_row(job, 0.875, f1=0.5, epochs=3), [], []))
-    found = events(root, job, name="test")
+    found = events(root, job, name=f"{job.id}-test")
     assert points(found, "test/auroc") == [(3, 0.875)] and points(found, "test/f1") == [(3, 0.5)]
     assert not any(points(events(root, job), tag) for tag in ("test/auroc", "test/f1"))
 

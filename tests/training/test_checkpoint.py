@@ -1,5 +1,6 @@
 """The two files of a detector: read again they are the detector, and nothing else is taken for one."""
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -77,11 +78,40 @@ def test_a_torn_file_is_named(make_checkpoint, load, name, share):
         ({"image_shape": [3, 32, 64]}, r"\[3, S, S\] is expected"),
         ({"seed": True}, "seed is True"),
         ({"hparams": None}, "hparams is None; dict is expected"),
+        ({"image_shape": [3, 1_000_000, 1_000_000]}, r"\[3, S, S\] is expected, S up to 4096"),
+        ({"image_shape": [3, 10**400, 10**400]}, "image_shape is .*S up to 4096"),
+        ({"threshold": 10**400}, "threshold is 1000.*; float is expected"),
+        ({"hparams": {"width": 10**12}}, "width is out of all bounds"),
     ],
 )
 def test_a_configuration_that_cannot_be_says_which_value_is_wrong(changed, load, values, message):
     with pytest.raises(InputError, match=message):
         load(changed(**values))
+
+
+def test_a_description_nested_without_end_is_no_json(make_checkpoint, load):
+    _, files = make_checkpoint()
+    with pytest.raises(InputError, match="config.json is no JSON"):
+        load({**files, CONFIG: b"[" * 100_000})
+
+
+def test_weights_larger_than_the_description_says_are_refused_before_a_network_is_built(make_checkpoint, load):
+    """4096 px would take 4 GB."""
+    _, files = make_checkpoint("ganomaly")
+    config = {**json.loads(files[CONFIG]), "image_shape": [3, 4096, 4096]}
+    found = load({**files, CONFIG: json.dumps(config).encode()})
+    with pytest.raises(InputError, match="not of the detector that config.json describes"):
+        found.detector("cpu")
+
+
+def test_new_weights_beside_an_older_description_are_no_pair(make_checkpoint, load):
+    """A run that is killed between the two files."""
+    _, older = make_checkpoint("egbad")
+    detector = MODELS["egbad"](MODELS["egbad"].HParams(), (3, 32, 32), "cpu")
+    buffer = io.BytesIO()
+    torch.save({name: network.state_dict() for name, network in detector.networks().items()}, buffer)
+    with pytest.raises(InputError, match="is not the file that config.json describes"):
+        load({**older, WEIGHTS: buffer.getvalue()})
 
 
 def test_a_configuration_of_an_older_version_says_what_it_lacks(changed, load):
@@ -125,6 +155,7 @@ def test_weights_that_would_run_code_are_refused_and_do_not_run(make_checkpoint,
     _, files = make_checkpoint()
     buffer = io.BytesIO()
     torch.save({"mean": Touch(tmp_path / "sprung")}, buffer)
+    config = {**json.loads(files[CONFIG]), "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     with pytest.raises(InputError, match="weights.pt cannot be read"):
-        load({**files, WEIGHTS: buffer.getvalue()})
+        load({CONFIG: json.dumps(config).encode(), WEIGHTS: buffer.getvalue()})
     assert not (tmp_path / "sprung").exists()

@@ -1,34 +1,33 @@
-"""A detector is built from a name, its parameters and a seed, and from nothing else."""
+"""What can be known of a detector before any is built."""
 
 import pytest
 import torch
 
+from model.catalog import MODELS
+from orchestrator.errors import InputError
+from orchestrator.experiment.config import Experiment
 from orchestrator.training import detectors
-from orchestrator.training.selection import select
-
-CPU = torch.device("cpu")
-SHAPE = (3, 32, 32)
 
 
-def weights(detector) -> torch.Tensor:
-    return torch.cat([p.flatten() for network in detector.networks().values() for p in network.parameters()])
+@pytest.mark.parametrize("size_px", [7, 100])
+def test_a_size_that_some_models_cannot_take_is_refused_with_those_that_can(size_px):
+    asked = Experiment(model=("ganomaly", "mean_image", "sagan", "patch_gaussian"), size_px=(64, size_px))
+    with pytest.raises(
+        InputError, match=f"^--size-px {size_px}: ganomaly, sagan cannot be built: image_shape"
+    ) as raised:
+        detectors.check(asked)
+    assert "another size, or --model mean_image --model patch_gaussian, which can" in str(raised.value)
 
 
-def test_what_the_parameters_leave_out_is_the_models_default():
-    detector = detectors.build("ganomaly", {"lr": 0.5}, SHAPE, CPU)
-    assert detector.hparams == type(detector).HParams(lr=0.5) and detector.image_shape == SHAPE
+def test_a_size_that_no_model_can_take_is_refused():
+    with pytest.raises(InputError, match="egbad cannot be built: .*Name another size.$"):
+        detectors.check(Experiment(model=("egbad",), size_px=(100,)))
 
 
-def test_parameters_that_the_model_refuses_are_said():
-    with pytest.raises(ValueError, match="lr is 0.0"):
-        detectors.build("ganomaly", {"lr": 0.0}, SHAPE, CPU)
-    with pytest.raises(TypeError, match="depth"):
-        detectors.build("ganomaly", {"depth": 3}, SHAPE, CPU)
+def test_every_model_can_be_built_at_the_default_size():
+    detectors.check(Experiment(model=tuple(MODELS)))
 
 
-def test_the_weights_of_a_jobs_detector_are_a_function_of_its_seed_alone(fabric, make_job):
-    data, job = select(fabric, "holdout", 0, CPU), make_job("fabric", model=("ganomaly",), size_px=32)
-    first = weights(detectors.of_job(job, {}, data, seed=1))
-    torch.rand(5)  # others draw too
-    assert torch.equal(weights(detectors.of_job(job, {}, data, seed=1)), first)
-    assert not torch.equal(weights(detectors.of_job(job, {}, data, seed=2)), first)
+def test_of_a_detector_of_any_size_the_shapes_take_no_memory():
+    detector = detectors.shape_only("ganomaly", {}, (3, 4096, 4096))
+    assert {p.device for p in detector.networks()["generator"].parameters()} == {torch.device("meta")}

@@ -39,6 +39,14 @@ def test_other_seeds_and_other_images_are_selected_anew(fabric, make_job):
     assert selections.of(job, dataclasses.replace(fabric, data_hash="other")) is not first
 
 
+def test_the_same_pictures_by_another_fit_are_selected_anew(fabric, make_job):
+    """In one process, a letterbox run and then a stretch run."""
+    selections, stretched = Selections(CPU), dataclasses.replace(fabric, pixels=255 - fabric.pixels)
+    selections.of(make_job("fabric", size_px=32), fabric)
+    found = selections.of(make_job("fabric", size_px=32, fit="stretch"), stretched)
+    assert np.array_equal(found.pixels.numpy(), stretched.pixels)
+
+
 def test_only_the_last_ones_stay_on_the_device(fabric, make_job):
     selections, job = Selections(CPU), make_job("fabric", size_px=32)
     first, *_, last = [selections.of(dataclasses.replace(job, seed=seed), fabric) for seed in range(MOST_KEPT + 1)]

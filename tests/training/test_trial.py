@@ -8,14 +8,14 @@ import torch
 
 from datasets.split import split
 from model import skip_ganomaly
-from model.catalog import MODELS
+from model.catalog import MODELS, TRAINING_FREE
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import epoch_steps, jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.results.rows import MEASURED
 from orchestrator.results.storage import Storage
-from orchestrator.training import trial
+from orchestrator.training import saved_state, trial
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
@@ -162,11 +162,22 @@ def test_a_trial_without_memory_for_its_batch_is_trained_with_half_of_it_and_say
     assert row.steps == 2 * epoch_steps(row.train_images, 8, None)
 
 
-@pytest.mark.parametrize("batch, tried", [(16, 8), (1, 1)])
-def test_without_memory_for_half_of_it_the_trial_has_failed(images, hungry, batch, tried, train):
+def test_the_batch_is_halved_until_it_fits_and_the_next_trial_begins_there(images, hungry, train):
+    hungry(most=3)
+    mine = job("skip_ganomaly", epochs=1, batch=16, trials=9)
+    row = train(task(mine), images)
+    assert (row.status, row.batch, row.note) == ("completed", 2, "out of memory with batch 16: trained with 2")
+    second = plan.trial_task(mine, 1, {0: row}, 1)
+    assert second.batch == 2 and plan.trial_task(mine, 1, {0: row}, 2).batch == 16, "which does not see the first"
+    row = train(second, images)
+    assert (row.batch, row.note) == (2, "batch 2, as earlier trials were out of memory with 16")
+
+
+@pytest.mark.parametrize("batch", [8, 1])
+def test_without_memory_for_a_single_image_the_trial_has_failed(images, hungry, batch, train):
     hungry(most=0)
     row = train(task(job("skip_ganomaly", epochs=2, batch=batch)), images)
-    assert (row.status, row.batch, row.epochs) == ("failed", tried, 0)
+    assert (row.status, row.batch, row.epochs) == ("failed", 1, 0)
     assert "can't allocate memory" in row.error
 
 
@@ -219,6 +230,39 @@ def test_a_trial_that_dies_goes_on_from_the_state_it_saved_last(images, tmp_path
     run = None  # noqa: F841 - closed, as by the clock
     again = trial.train(of, few, Selections(CPU), 0.0, trial.saved_state(storage, of, 0.0))
     assert next(again).epoch == 3
+
+
+class Killed(BaseException):
+    """As by `kill -9`: nobody catches it."""
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if name not in TRAINING_FREE])
+def test_a_trial_killed_within_an_epoch_goes_on_from_a_step_to_the_very_same_row(
+    model, images, tmp_path, train, monkeypatch
+):
+    monkeypatch.setattr(saved_state, "MOST_SHARE", float("inf"))  # it saves after each step
+    few, of = small(images, 8), task(job(model, epochs=2, batch=2))
+    if model == "anogan":
+        of = dataclasses.replace(of, params=(*of.params, ("latent_steps", 2)))
+    whole = train(of, few)
+    storage, steps, step = Storage(str(tmp_path)), [], MODELS[model].step
+
+    def dies_at_the_third_step_of_the_second_epoch(self, images, progress):
+        steps.append(progress)
+        if len(steps) == 7:
+            raise Killed
+        return step(self, images, progress)
+
+    monkeypatch.setattr(MODELS[model], "step", dies_at_the_third_step_of_the_second_epoch)
+    run = trial.train(of, few, Selections(CPU), 0.0, trial.saved_state(storage, of, 0.0))
+    assert next(run).epoch == 1
+    with pytest.raises(Killed):
+        next(run)
+    row = pieces(of, few, storage, epochs_each=2)
+    assert len(steps) == 9, "no step is taken again but the one that died"
+    assert {k: v for k, v in dataclasses.asdict(row).items() if k not in MEASURED} == {
+        k: v for k, v in dataclasses.asdict(whole).items() if k not in MEASURED
+    }
 
 
 def test_a_trial_stopped_at_its_bar_is_not_taken_up_behind_it(images, tmp_path):

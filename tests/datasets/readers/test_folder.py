@@ -54,6 +54,30 @@ def test_masks_are_found_by_the_images_stem(tmp_path: Path, mask: str) -> None:
     assert [s.mask for s in scan(tmp_path, "cups")] == [f"cups/ground_truth/dent/{mask}", None]
 
 
+def test_folders_below_a_class_are_read_with_their_masks(tmp_path: Path) -> None:
+    """As a camera leaves them, one a day; equal names do not meet."""
+    save(tmp_path, "cups/good/0.png", "cups/good/day2/0.png", "cups/good/day2/late/1.png", "cups/good/.trash/2.png")
+    save(tmp_path, "cups/dent/a/1.jpg", "cups/dent/b/1.jpg", "cups/dent/masks/1.png")
+    save(tmp_path, "cups/ground_truth/dent/a/1_mask.png", "cups/ground_truth/dent/b/1.png")
+    assert [(sample.path, sample.mask) for sample in scan(tmp_path, "cups")] == [
+        ("cups/dent/a/1.jpg", "cups/ground_truth/dent/a/1_mask.png"),
+        ("cups/dent/b/1.jpg", "cups/ground_truth/dent/b/1.png"),
+        ("cups/good/0.png", None),
+        ("cups/good/day2/0.png", None),
+        ("cups/good/day2/late/1.png", None),
+    ]
+
+
+def test_links_below_a_class_are_followed_once_and_never_upwards(tmp_path: Path) -> None:
+    save(tmp_path, "cups/good/0.png", "cups/dent/1.png", "elsewhere/2.png")
+    (tmp_path / "cups/good/up").symlink_to("..")
+    (tmp_path / "cups/good/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "cups/good/same").symlink_to("more")
+    assert [path for path, *_ in listed(tmp_path, "cups")] == [
+        "cups/dent/1.png", "cups/good/0.png", "cups/good/more/2.png",
+    ]  # fmt: skip
+
+
 def test_a_mask_folder_is_no_defect(tmp_path: Path) -> None:
     save(tmp_path, "cups/good/0.png", "cups/ground_truth/dent/1.png")
     assert [sample.defect for sample in scan(tmp_path, "cups")] == ["good"]

@@ -61,7 +61,7 @@ def test_masks_may_be_absent_but_not_for_some_only(root: Path) -> None:
 
 def test_a_folder_without_images_is_named(root: Path) -> None:
     (root / "cable/test/bent/nested").mkdir(parents=True)
-    with pytest.raises(DataError, match="test/bent holds no image; expected files directly in it .*.png.*; add some"):
+    with pytest.raises(DataError, match="test/bent holds no image; expected files in it .*.png.*; add some"):
         scan(root, "cable")
 
 
