@@ -15,16 +15,19 @@ LEAD = {
     "lead": float,
     "lead_low": float,
     "lead_high": float,
+    "lead_p": float,
     "lead_jobs": "Int64",
     "lead_categories": "Int64",
+    "comparisons": "Int64",
 }
 
 
 def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
     """One line for each (dataset, category, model, size, settings): means over seeds, ranked within its category.
 
-    With the table of `scores`, the mean of several seeds has its 95 % interval, and each first line its lead over the
-    second. Without it, only a single seed has an interval: its row's own.
+    With the table of `scores`, each mean has its 95 % interval, each line the best and the worst rank that the
+    comparisons of its ranking leave open, and each first line its lead over the second. Without it, only a single seed
+    has an interval: its row's own.
     """
     return rows if rows.empty else _ranked(_job_lines(rows), rows, scores, ["dataset", "category"])
 
@@ -33,7 +36,7 @@ def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataF
     """One line for each model and size: the mean over the categories that it has finished, with interval and lead as
     in `jobs`.
 
-    The interval takes the categories as given: seeds and images are resampled within each.
+    The interval takes the categories as given: it speaks of other seeds and images of each.
     """
     if rows.empty:
         return rows
@@ -104,27 +107,41 @@ def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None
 
 
 def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged, within: list[str]) -> pd.DataFrame:
-    """Ranked lines with the interval of each mean, and with the lead of each ranking's first line over its second."""
+    """Ranked lines with the interval of each mean, the ranks that are left open, and the lead of each ranking's first
+    line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
     by_id = rows[comparison.RUN].set_index("job_id")
     runs = [by_id.loc[ids].reset_index() for ids in lines.pop("job_ids")]
     low, high = zip(*(comparison.interval(own, judged) for own in runs), strict=True)
     place = lines.columns.get_loc("test_auc")
     lines.insert(place + 1, "test_auc_low", pd.Series(low, dtype=float))
     lines.insert(place + 2, "test_auc_high", pd.Series(high, dtype=float))
-    leads = [{}] * len(lines)
+    best, worst, leads = {}, {}, [{}] * len(lines)
     for _, ranking in lines[lines["rank"].notna()].groupby(within):
-        first, second = ranking.index[0], ranking.index[min(1, len(ranking) - 1)]
-        found = comparison.lead(runs[first], runs[second], judged) if first != second else None
-        if found is not None:
-            leads[first] = {
-                "lead_over": _distinct_name(lines, second, first),
-                "lead": found.difference,
-                "lead_low": found.low,
-                "lead_high": found.high,
-                "lead_jobs": found.jobs,
-                "lead_categories": found.categories,
-            }
+        places = comparison.standings([runs[i] for i in ranking.index], judged)
+        if places[0].comparisons:
+            best |= {i: min(place.best, lines["rank"][i]) for i, place in zip(ranking.index, places, strict=True)}
+            worst |= {i: max(place.worst, lines["rank"][i]) for i, place in zip(ranking.index, places, strict=True)}
+        if len(ranking) > 1:
+            first, second = ranking.index[:2]
+            found = comparison.lead(runs[first], runs[second], judged)
+            leads[first] = _lead(lines, first, second, found, places[1]) if found else {}
+    lines.insert(1, "rank_best", pd.Series(best, lines.index, dtype="Int64"))
+    lines.insert(2, "rank_worst", pd.Series(worst, lines.index, dtype="Int64"))
     return lines.join(pd.DataFrame(leads, index=lines.index, columns=list(LEAD)).astype(LEAD))
+
+
+def _lead(lines: pd.DataFrame, first: int, second: int, found: comparison.Lead, of_second: comparison.Standing) -> dict:
+    """The columns of LEAD."""
+    return {
+        "lead_over": _distinct_name(lines, second, first),
+        "lead": found.difference,
+        "lead_low": found.low,
+        "lead_high": found.high,
+        "lead_p": of_second.p_first,
+        "lead_jobs": found.jobs,
+        "lead_categories": found.categories,
+        "comparisons": of_second.comparisons,
+    }
 
 
 def _distinct_name(lines: pd.DataFrame, one: int, other: int) -> str:

@@ -162,7 +162,7 @@ def _with_verdict_intervals(ours: pd.DataFrame, rows: pd.DataFrame, judged: comp
     intervals = [
         (row.test_auc_low, row.test_auc_high)
         if row.figure == "AUROC"
-        else found[tuple(getattr(row, name) for name in line)][FIGURES[row.figure]]
+        else found[tuple(getattr(row, name) for name in line)].get(FIGURES[row.figure], (None, None))
         for row in ours.itertuples()
     ]
     low, high = zip(*intervals, strict=True)

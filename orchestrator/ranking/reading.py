@@ -21,6 +21,11 @@ MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
     "val_auc", "f1", "au_pro", "categories", "failed", "trials",
 )  # fmt: skip
+TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
+HOW = (
+    "told apart: by the paired differences of AUROC over the common seeds and their test images (DeLong), so that all "
+    "comparisons of a ranking hold together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
+)
 CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
 
 
@@ -83,6 +88,8 @@ def markdown_text(text: str) -> str:
 def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
     table = lines.copy()
+    if "rank_best" in table:
+        table["rank"] = ranks(table)
     views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
     if "interval" in names:
@@ -90,6 +97,12 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
     table = table[[name for name in names if name not in optional or _varies(table, name)]]
     return table.rename(columns={"interval": "95 % interval"}).map(short)
+
+
+def ranks(lines: pd.DataFrame) -> list[str]:
+    """"2", or "1-3" where the comparisons of a ranking leave these places open; "-" for what is not ranked."""
+    ends = zip(lines.rank_best.fillna(lines["rank"]), lines.rank_worst.fillna(lines["rank"]), strict=True)
+    return ["-" if pd.isna(best) else str(best) if best == worst else f"{best}-{worst}" for best, worst in ends]
 
 
 def _varies(table: pd.DataFrame, name: str) -> bool:
@@ -107,11 +120,10 @@ def leads(lines: pd.DataFrame) -> list[str]:
     if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
         varying.append("dataset")
     compared = lines[lines.lead.notna()]
-    how = "told apart: 0 lies outside the interval of a paired bootstrap over the common seeds and their test images"
-    if (compared.lead_jobs == compared.lead_categories).any():
-        how += "; of one seed it says nothing about others"
     has_sizes = lines.size_px.nunique() > 1
-    return [*(_lead_sentence(line, varying, has_sizes) for line in compared.to_dict("records")), how]
+    sentences = [_lead_sentence(line, varying, has_sizes) for line in compared.to_dict("records")]
+    of_one_seed = (compared.lead_jobs == compared.lead_categories).any()
+    return [*sentences, HOW + ("; of one seed it says nothing about others" if of_one_seed else "")]
 
 
 def caption(rows: pd.DataFrame) -> str:
@@ -153,7 +165,8 @@ def _lead_sentence(line: dict, varying: list[str], has_sizes: bool) -> str:
     names, lead, low, high = (first, line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
     if lead < 0:  # over the common seeds the second is ahead
         names, lead, low, high = names[::-1], -lead, -high, -low
+    among = f" among {count(line['comparisons'], 'comparison')}" if line["comparisons"] > 1 else ""
     return (
         f"{where}: {names[0]} leads {names[1]} by {lead:.3f} (95 % {low:.3f} to {high:.3f}, "
-        f"{count(line['lead_jobs'], 'job')} each): {'not ' if low <= 0 <= high else ''}told apart"
+        f"{count(line['lead_jobs'], 'job')} each): {'' if line['lead_p'] < TOLD_APART else 'not '}told apart{among}"
     )

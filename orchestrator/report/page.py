@@ -96,10 +96,13 @@ def _lines(found: Tables) -> pd.DataFrame:
     lines = leaderboard.jobs(found.jobs, found.scores)
     if lines.empty:
         return lines
+    lines = lines.assign(ranks=reading.ranks(lines))
     return lines.merge(found.jobs[[*CONTEST, "contest"]].drop_duplicates(), on=CONTEST, how="left")
 
 
 def _cell(column: Column, line: dict) -> Cell:
+    if column.name == "rank":
+        return Cell(line["ranks"].replace("-", "–"), float(line["rank"]) if is_number(line["rank"]) else None)
     if column.name == "interval":
         low, high = line["test_auc_low"], line["test_auc_high"]
         return Cell(f"{low:.3f}–{high:.3f}", low) if is_number(low) else Cell("–", None)

@@ -22,7 +22,7 @@ from orchestrator.words import printable
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200
 LONGEST_STEM = 200  # characters of a file's name: file systems take 255 with its number and extension
-INTERVALS = "Means over seeds; bars are 95 % bootstrap intervals."
+INTERVALS = "Means over seeds; bars are 95 % intervals (DeLong, on the logit scale)."
 PUBLISHED = "Published: Sun et al. 2025, who state no image size, split or seed."
 PAPERS_DATASETS = {paper.MVTEC_AD, paper.KOLEKTOR_SDD}
 PUBLISHED_AUROC = {

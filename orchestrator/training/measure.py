@@ -12,7 +12,6 @@ import numpy as np
 from datasets.images import Images
 from model.contract import Detector
 from orchestrator.experiment.job import Job
-from orchestrator.hashes import seed_of
 from orchestrator.metrics import image, intervals, pixel
 from orchestrator.results.rows import PictureRow, ScoreRow
 from orchestrator.training import kept_pictures, scoring
@@ -73,7 +72,7 @@ def _test_figures(
     """Of the test images `test` (T,), their scores (T,) and maps (T, H, W)."""
     labels = images.labels[test]
     masks = images.masks[test] if images.masks is not None else None
-    low, high = intervals.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
+    low, high = intervals.auroc_interval(labels, scores)
     return {
         "test_auc": image.auroc(labels, scores),
         "test_auc_low": low,

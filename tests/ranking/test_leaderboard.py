@@ -170,11 +170,22 @@ def test_the_mean_of_several_seeds_has_its_interval_only_with_the_scores(sweep):
         assert pd.isna(line["test_auc_low"]), "the scores of one seed are missing"
 
 
-def test_a_single_seed_keeps_its_rows_own_interval(sweep):
+def test_without_scores_a_single_seed_keeps_its_rows_own_interval(sweep):
     rows, scores = sweep({A: 1.0}, seeds=(0,), test_auc_low=0.1, test_auc_high=0.9)
-    for view, given in itertools.product((leaderboard.jobs, leaderboard.by_model), (scores, None)):
-        (line,) = view(rows, given).to_dict("records")
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        (line,) = view(rows).to_dict("records")
         assert (line["test_auc_low"], line["test_auc_high"]) == (0.1, 0.9)
+        (line,) = view(rows, scores).to_dict("records")
+        assert 0.1 < line["test_auc_low"] < line["test_auc_high"] < 1
+
+
+def test_ties_are_ranked_as_ties(sweep):
+    rows, scores = sweep({A: 1.62, B: 1.6, C: 0.1})
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        lines = view(rows, scores)
+        assert lines[["rank", "rank_best", "rank_worst"]].values.tolist() == [[1, 1, 2], [2, 1, 2], [3, 3, 3]]
+        assert reading.for_reading(lines)["rank"].tolist() == ["1-2", "1-2", "3"]
+        assert reading.for_reading(view(rows))["rank"].tolist() == ["1", "2", "3"], "nothing was compared"
 
 
 def test_a_seed_that_failed_has_no_part_in_the_interval(sweep, make_job):
@@ -229,12 +240,12 @@ def test_protocols_are_compared_within_themselves(sweep):
 
 def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_them_apart(sweep):
     rows, scores = sweep({A: 1.6, B: 1.0})
-    lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05)
+    lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05, lead_p=0.04)
     *_, sentence, how = reading.leads(lines[:1])
     assert sentence == f"bottle: {A} leads {B} by 0.026 (95 % 0.004 to 0.050, 2 jobs each): told apart"
-    assert "paired bootstrap" in how and "one seed" not in how
-    unsure = reading.leads(lines[:1].assign(lead_low=-0.004))[0]
-    assert unsure.endswith("(95 % -0.004 to 0.050, 2 jobs each): not told apart")
+    assert "DeLong" in how and "Holm" in how and "one seed" not in how
+    unsure = reading.leads(lines[:1].assign(lead_p=0.06, comparisons=3))[0]
+    assert unsure.endswith("(95 % 0.004 to 0.050, 2 jobs each): not told apart among 3 comparisons")
     single = reading.leads(lines[:1].assign(lead_jobs=1))
     assert "1 job each" in single[0] and "of one seed it says nothing about others" in single[1]
     (mean, _) = reading.leads(leaderboard.by_model(*sweep({A: 1.6, B: 1.0}, ("bottle", "cable"))))
@@ -242,7 +253,9 @@ def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_the
 
 
 def test_a_second_that_is_ahead_over_the_common_seeds_is_said_to_lead(sweep):
-    lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(lead=-0.02, lead_low=-0.05, lead_high=-0.01)
+    lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(
+        lead=-0.02, lead_low=-0.05, lead_high=-0.01, lead_p=0.01
+    )
     assert f"{B} leads {A} by 0.020 (95 % 0.010 to 0.050, 2 jobs each): told apart" in reading.leads(lines[:1])[0]
 
 
