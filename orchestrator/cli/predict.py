@@ -11,7 +11,9 @@ from orchestrator.deploy import choose, predict
 from orchestrator.deploy.export import Difference, Export
 from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
 from orchestrator.errors import InputError
-from orchestrator.words import printable
+from orchestrator.metrics import thresholds
+from orchestrator.ranking import reading
+from orchestrator.words import count, printable
 
 LISTED = 20  # up to so many pictures have a printed line each
 
@@ -50,9 +52,35 @@ def _description(found: choose.Checkpoint) -> list[str]:
     return [
         f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
         f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
-        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split}",
+        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split} {_wish(found)}",
+        *_on_test(found),
         f"from {found.place}",
     ]
+
+
+def _wish(found: choose.Checkpoint) -> str:
+    """What the threshold was chosen for, and how much of that is known."""
+    config = found.config
+    if config.false_alarms is None or config.val_normals is None:
+        return "for the best F1"
+    text = f"for {100 * config.false_alarms:.3g} % false alarms; its {count(config.val_normals, 'good picture')}"
+    needed = thresholds.normals_needed(config.false_alarms)
+    if config.val_normals < needed:
+        text += f", where {needed} are needed to show that,"
+    return f"{text} can promise {100 * config.false_alarms_most:.3g} % at most (with 95 % confidence)"
+
+
+def _on_test(found: choose.Checkpoint) -> list[str]:
+    """What the threshold came to on the test part; nothing where the checkpoint does not say."""
+    config = found.config
+    if config.recall is None or config.false_alarm_rate is None:
+        return []
+    alarms, recall = (
+        reading.with_interval(*(getattr(config, name + end) for end in ("", "_low", "_high")))
+        for name in ("false_alarm_rate", "recall")
+    )
+    f1 = "" if config.f1 is None else f", F1 {config.f1:.3f} ({config.f1_of_all:.3f} by calling everything defective)"
+    return [f"on the test part, with 95 % intervals: false alarms {alarms}, recall {recall}{f1}"]
 
 
 def _print_rows(rows: list[Prediction], dump: Dump) -> None:

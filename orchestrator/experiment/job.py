@@ -14,7 +14,7 @@ from orchestrator.results.rows import Provenance
 from search_spaces.catalog import PRESETS, SPACES
 
 Params = dict[str, float | int | str]
-FORMAT = 2  # raise when rows of old and new code must not be mixed
+FORMAT = 3  # raise when rows of old and new code must not be mixed
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,8 @@ def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, A
     if experiment.steps_per_epoch is not None:
         names.append("steps_per_epoch")
     chosen = {name: getattr(experiment, name) for name in names}
-    return {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
+    described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
+    return {**described, "false_alarms": experiment.false_alarm_share}
 
 
 def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,9 +6,8 @@ Letters: U images, R runs.
 import math
 
 import numpy as np
-from scipy import stats
 
-from orchestrator.metrics.intervals import COVERAGE, Z
+from orchestrator.metrics.intervals import Z
 
 
 def share_interval(hits: float, of: float) -> tuple[float, float]:
@@ -19,15 +18,6 @@ def share_interval(hits: float, of: float) -> tuple[float, float]:
     middle = (share + Z**2 / (2 * of)) / (1 + Z**2 / of)
     reach = Z / (1 + Z**2 / of) * math.sqrt(share * (1 - share) / of + Z**2 / (4 * of**2))
     return (0.0 if hits <= 0 else middle - reach), (1.0 if hits >= of else middle + reach)
-
-
-def order_statistic_interval(rank: int, of: int) -> tuple[float, float]:
-    """95 % interval of the share of further values that exceed the `rank`-th highest of `of` values.
-
-    Whatever their distribution, that share is Beta(rank, of + 1 - rank), of mean rank / (of + 1).
-    """
-    low, high = stats.beta.ppf([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], rank, of + 1 - rank)
-    return float(low), float(high)
 
 
 def verdict_intervals(labels: np.ndarray, flagged: np.ndarray) -> dict[str, tuple[float, float]]:

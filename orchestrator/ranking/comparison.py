@@ -17,7 +17,7 @@ from orchestrator.metrics.intervals import Estimate, Interval
 CATEGORY = ["dataset", "category"]
 SAME_IMAGES = [*CATEGORY, "seed", "data_hash", "split_hash"]  # two runs that agree in these share their test part
 
-RUN = ["job_id", *SAME_IMAGES, "test_auc", "test_auc_low", "test_auc_high"]  # the columns that are read here
+RUN = ["job_id", *SAME_IMAGES, "test_auc", "test_auc_low", "test_auc_high", "threshold"]  # columns that are read here
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from orchestrator.ranking import comparison
 from orchestrator.results.rows import COMPLETED
 
 FIGURES = (
-    "test_auc", "val_auc", "accuracy", "precision", "recall", "f1", "average_precision", "pixel_auroc", "au_pro",
+    "test_auc", "val_auc", "accuracy", "precision", "recall", "false_alarm_rate", "f1", "f1_of_all",
+    "average_precision", "pixel_auroc", "au_pro",
 )  # fmt: skip
+RATES = ("recall", "false_alarm_rate")  # shown with their intervals
 LEAD = {
     "lead_over": object,
     "lead": float,
@@ -45,7 +47,10 @@ def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataF
         test_auc=("test_auc", "mean"),
         worst_auc=("test_auc", "min"),
         val_auc=("val_auc", "mean"),
+        recall=("recall", "mean"),
+        false_alarm_rate=("false_alarm_rate", "mean"),
         f1=("f1", "mean"),
+        f1_of_all=("f1_of_all", "mean"),
         au_pro=("au_pro", "mean"),
         categories=("category", "nunique"),
         failed=("status", lambda column: int((column != COMPLETED).sum())),
@@ -111,10 +116,11 @@ def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged
     line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
     by_id = rows[comparison.RUN].set_index("job_id")
     runs = [by_id.loc[ids].reset_index() for ids in lines.pop("job_ids")]
-    low, high = zip(*(comparison.interval(own, judged) for own in runs), strict=True)
-    place = lines.columns.get_loc("test_auc")
-    lines.insert(place + 1, "test_auc_low", pd.Series(low, dtype=float))
-    lines.insert(place + 2, "test_auc_high", pd.Series(high, dtype=float))
+    _insert_intervals(lines, "test_auc", [comparison.interval(own, judged) for own in runs])
+    if "category" in within:
+        rates = [comparison.verdict_intervals(own, judged) for own in runs]
+        for name in RATES:
+            _insert_intervals(lines, name, [found.get(name, (None, None)) for found in rates])
     best, worst, leads = {}, {}, [{}] * len(lines)
     for _, ranking in lines[lines["rank"].notna()].groupby(within):
         places = comparison.standings([runs[i] for i in ranking.index], judged)
@@ -128,6 +134,14 @@ def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged
     lines.insert(1, "rank_best", pd.Series(best, lines.index, dtype="Int64"))
     lines.insert(2, "rank_worst", pd.Series(worst, lines.index, dtype="Int64"))
     return lines.join(pd.DataFrame(leads, index=lines.index, columns=list(LEAD)).astype(LEAD))
+
+
+def _insert_intervals(lines: pd.DataFrame, name: str, found: list[comparison.Interval]) -> None:
+    """Adds both ends of a figure's intervals behind it."""
+    low, high = zip(*found, strict=True)
+    place = lines.columns.get_loc(name)
+    lines.insert(place + 1, f"{name}_low", pd.Series(low, dtype=float))
+    lines.insert(place + 2, f"{name}_high", pd.Series(high, dtype=float))
 
 
 def _lead(lines: pd.DataFrame, first: int, second: int, found: comparison.Lead, of_second: comparison.Standing) -> dict:

@@ -14,12 +14,12 @@ from orchestrator.ranking import leaderboard
 from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
-    "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials",
-    "seeds", "settings", "status",
+    "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "recall",
+    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "trials", "seeds", "settings", "status",
 )  # fmt: skip
 MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
-    "val_auc", "f1", "au_pro", "categories", "failed", "trials",
+    "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "categories", "failed", "trials",
 )  # fmt: skip
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
 HOW = (
@@ -94,6 +94,8 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     names = next(views, tuple(table.columns))
     if "interval" in names:
         table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
+    for name in (name for name in leaderboard.RATES if f"{name}_low" in table and name in names):
+        table[name] = list(map(with_interval, table[name], table[f"{name}_low"], table[f"{name}_high"]))
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
     table = table[[name for name in names if name not in optional or _varies(table, name)]]
     return table.rename(columns={"interval": "95 % interval"}).map(short)
@@ -146,6 +148,13 @@ def caption(rows: pd.DataFrame) -> str:
 def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
     """"low-high" of each pair with three decimals; "-" where there is none."""
     return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in zip(lows, highs, strict=True)]
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """"0.81 (0.63-0.92)", or "0.81" where the interval is not known; "-" for what is not there."""
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:.2f}" if low is None or pd.isna(low) else f"{value:.2f} ({low:.2f}-{high:.2f})"
 
 
 def short(value) -> str:

@@ -40,7 +40,8 @@ COLUMNS = (
     Column("rank", "rank"), Column("contest", "category", False), Column("model", "model", False),
     Column("status", "status", False), Column("test_auc", "test AUROC"), Column("interval", "95 % interval", False),
     Column("val_auc", "val AUROC"),
-    Column("f1", "F1"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
+    Column("recall", "recall"), Column("false_alarm_rate", "false alarms"), Column("f1", "F1"),
+    Column("f1_of_all", "F1 of all"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
     Column("au_pro", "AU-PRO"), Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
     Column("wall_s", "refit s"),
 )  # fmt: skip
@@ -107,6 +108,9 @@ def _cell(column: Column, line: dict) -> Cell:
         low, high = line["test_auc_low"], line["test_auc_high"]
         return Cell(f"{low:.3f}–{high:.3f}", low) if is_number(low) else Cell("–", None)
     value = line[column.name]
+    if column.name in leaderboard.RATES and is_number(value):
+        shown = reading.with_interval(value, line[f"{column.name}_low"], line[f"{column.name}_high"])
+        return Cell(shown.replace("-", "–"), value)
     if column.name == "status":
         error = line["error"]
         value = f"{value}: {error}" if isinstance(error, str) else value

