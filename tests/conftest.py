@@ -207,6 +207,7 @@ def _identity(job: Job) -> dict:
         "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
         "size_px": job.size_px,
         "batch": job.experiment.batch,
+        "choices": job.choices,
         "settings": job.settings,
         "config_hash": job.config_hash,
     }

@@ -38,12 +38,12 @@ def main(asked) -> int:
 
 
 def _checkpoint(asked) -> choose.Checkpoint:
-    if asked.checkpoint and (asked.dataset or asked.category or asked.model):
-        raise InputError("--checkpoint names one detector: leave --dataset, --category and --model out.")
+    if asked.checkpoint and (asked.dataset or asked.category or asked.model or asked.protocol):
+        raise InputError("--checkpoint names one detector: leave --dataset, --category, --model and --protocol out.")
     if asked.checkpoint:
         return choose.given(asked.checkpoint)
     with opened(asked.output) as output:
-        return choose.best(output, asked.dataset, asked.category, asked.model)
+        return choose.best(output, asked.dataset, asked.category, asked.model, asked.protocol)
 
 
 def _description(found: choose.Checkpoint) -> list[str]:

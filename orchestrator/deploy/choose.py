@@ -1,6 +1,7 @@
 """Which detector judges: one that is named by its folder, or the best of an output's rows."""
 
 from orchestrator.errors import InputError, choice
+from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.output import Output, checkpoint_folder, safe_name
 from orchestrator.results.rows import COMPLETED, JobRow
 from orchestrator.results.storage import Storage
@@ -14,13 +15,19 @@ def given(root: str) -> Checkpoint:
 
 
 def best(
-    output: Output, dataset: str | None = None, category: str | None = None, model: str | None = None
+    output: Output,
+    dataset: str | None = None,
+    category: str | None = None,
+    model: str | None = None,
+    protocol: str | None = None,
 ) -> Checkpoint:
-    """Of an output's finished jobs, or those of one dataset, category or model, that of the highest validation AUROC;
-    of equals, the first by its id.
+    """Of an output's finished jobs on the newest data, or those of one dataset, category, model or protocol, that of
+    the highest validation AUROC.
 
-    Its place follows from its id, whatever its row says. Raises InputError where the jobs are of several categories and
-    none is named, and where its checkpoint is missing or wrong.
+    Seeds choose on different images, so models are compared by the mean over the seeds that all of them have, and the
+    first of these seeds judges; of equals, the first by its id. Its place follows from its id, whatever its row says.
+    Raises InputError where the jobs are of several categories, or were chosen on different images, and none is named,
+    and where its checkpoint is missing or wrong.
     """
     jobs = [job for job in output.jobs() if job.status == COMPLETED and job.val_auc is not None]
     if not jobs:
@@ -28,8 +35,20 @@ def best(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some; "
             "--checkpoint names a detector's folder."
         )
-    for column, name in (("dataset", dataset), ("category", category), ("model", model)):
+    for column, name in (("dataset", dataset), ("category", category), ("model", model), ("protocol", protocol)):
         jobs = _of(jobs, column, name)
+    _require_one_category(output, jobs)
+    newest = newest_data(jobs)
+    chosen = _best(output, [job for job in jobs if not is_older(job, newest)])
+    if safe_name(chosen.job_id) != chosen.job_id:
+        raise InputError(f"--output {output.root}: a row's job_id is {chosen.job_id!r}; a plain name is expected.")
+    found = checkpoint.load(output, *checkpoint_folder(chosen.job_id))
+    if found.config.job_id != chosen.job_id:
+        raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
+    return found
+
+
+def _require_one_category(output: Output, jobs: list[JobRow]) -> None:
     categories = sorted({(job.dataset, job.category) for job in jobs})
     if len(categories) > 1:
         listed = ", ".join(f"{dataset} / {category}" for dataset, category in categories)
@@ -37,13 +56,33 @@ def best(
         raise InputError(
             f"--output {output.root} holds detectors of several categories: {listed}. Name one: {missing}."
         )
-    chosen = min(jobs, key=lambda job: (-job.val_auc, job.job_id))
-    if safe_name(chosen.job_id) != chosen.job_id:
-        raise InputError(f"--output {output.root}: a row's job_id is {chosen.job_id!r}; a plain name is expected.")
-    found = checkpoint.load(output, *checkpoint_folder(chosen.job_id))
-    if found.config.job_id != chosen.job_id:
-        raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
-    return found
+
+
+def _best(output: Output, jobs: list[JobRow]) -> JobRow:
+    """Of jobs on one category's data."""
+    protocols = sorted({job.protocol for job in jobs})
+    if len(protocols) > 1:
+        raise InputError(
+            f"--output {output.root} holds detectors that were chosen on different images, by the protocols "
+            f"{', '.join(protocols)}: their validation AUROCs cannot be compared. Name one: --protocol."
+        )
+    lines: dict[tuple, dict[int, JobRow]] = {}
+    for job in sorted(jobs, key=lambda job: (-job.val_auc, job.job_id)):
+        lines.setdefault(_line(job), {}).setdefault(job.seed, job)
+    common = sorted(set.intersection(*map(set, lines.values())))
+    if not common:
+        models = ", ".join(sorted({f"{model} at {size_px} px" for model, size_px, _ in lines}))
+        raise InputError(
+            f"--output {output.root} holds detectors that have no seed in common, so that none was chosen on the same "
+            f"images as all others: {models}. Name one: --model, or --checkpoint with its folder."
+        )
+    means = {line: sum(own[seed].val_auc for seed in common) / len(common) for line, own in lines.items()}
+    return min((own[common[0]] for own in lines.values()), key=lambda job: (-means[_line(job)], job.job_id))
+
+
+def _line(job: JobRow) -> tuple[str, int, str]:
+    """Jobs that agree in it differ in the seed only."""
+    return job.model, job.size_px, job.settings
 
 
 def _of(jobs: list[JobRow], column: str, name: str | None) -> list[JobRow]:

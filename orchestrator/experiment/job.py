@@ -1,5 +1,6 @@
 """A Job: one tuning study, made of an Experiment and of what the datasets hold. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -58,7 +59,8 @@ class Job:
     trials: int  # fewer than the experiment asks for, where there is nothing to search
     fixed: tuple[tuple[str, Any], ...]
     workers: int
-    settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
+    choices: str  # JSON of all choices but dataset, category, model and seed
+    settings: str  # its hash: what differs in it is not averaged
     config_hash: str
     starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # of a warm start: names and parameters
 
@@ -184,7 +186,8 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
         trials=experiment.trials if free else min(experiment.trials, presets),
         fixed=fixed,
         workers=workers,
-        settings=digest({**settings, "set": experiment.set})[:8],
+        choices=json.dumps(chosen := {**settings, "set": experiment.set}),
+        settings=digest(chosen)[:8],
         config_hash=digest(description),
     )
 

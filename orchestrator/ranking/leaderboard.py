@@ -4,8 +4,11 @@ import pandas as pd
 
 from datasets.split import PROTOCOLS
 from orchestrator.errors import choice
-from orchestrator.ranking import comparison
+from orchestrator.ranking import choices, comparison
+from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.rows import COMPLETED
+
+NEWEST, OLDER = "newest", "older"  # data
 
 FIGURES = (
     "test_auc", "val_auc", "accuracy", "precision", "recall", "false_alarm_rate", "f1", "f1_of_all",
@@ -13,6 +16,7 @@ FIGURES = (
 )  # fmt: skip
 RATES = ("recall", "false_alarm_rate")  # shown with their intervals
 LEAD = {
+    "lead_of": object,
     "lead_over": object,
     "lead": float,
     "lead_low": float,
@@ -25,7 +29,8 @@ LEAD = {
 
 
 def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One line for each (dataset, category, model, size, settings): means over seeds, ranked within its category.
+    """One line for each (dataset, category, data, model, size, settings): means over seeds, ranked within its category.
+    Where a category's pictures have changed, the newest are ranked; lines on older ones have no rank.
 
     With the table of `scores`, each mean has its 95 % interval, each line the best and the worst rank that the
     comparisons of its ranking leave open, and each first line its lead over the second. Without it, only a single seed
@@ -35,13 +40,14 @@ def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame
 
 
 def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One line for each model and size: the mean over the categories that it has finished, with interval and lead as
-    in `jobs`.
+    """One line for each model and size: the mean over the categories that it has finished, each on its newest data,
+    with interval and lead as in `jobs`.
 
     The interval takes the categories as given: it speaks of other seeds and images of each.
     """
     if rows.empty:
         return rows
+    rows = newest(rows)
     grouped = _job_lines(rows).groupby(["model", "protocol", "selection_split", "size_px", "settings"])
     means = grouped.agg(
         test_auc=("test_auc", "mean"),
@@ -61,14 +67,20 @@ def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataF
 
 
 def by_category(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each category, a column for each model's test AUROC (the highest of several settings), and the best
-    model."""
+    """One line for each category, a column for each model's test AUROC (the highest of several settings) on the newest
+    data, and the best model."""
     if rows.empty:
         return rows
+    rows = newest(rows)
     keys = ["dataset", "category", "protocol", "size_px", "model"]
     table = _job_lines(rows).groupby(keys).test_auc.max().unstack("model")
     best = [line.idxmax() if line.notna().any() else None for _, line in table.iterrows()]
     return table.assign(best=best).reset_index().rename_axis(columns=None)
+
+
+def newest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of jobs on the newest data of their category."""
+    return rows[_data(rows) == NEWEST]
 
 
 def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -82,8 +94,13 @@ def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
 def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
     """The lines of `jobs`, not ranked yet; `job_ids` are the completed jobs that a line's means are over."""
     settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px", "settings"]
-    done = rows.status == COMPLETED
-    grouped = rows.assign(**{c: rows[c].where(done) for c in (*FIGURES, "job_id")}).groupby(settings, dropna=False)
+    data, known, done = _data(rows), newest_data(rows.itertuples()), rows.status == COMPLETED
+    newest_hash = [known.get(place) for place in zip(rows.dataset, rows.category, strict=True)]
+    hashes = rows.data_hash.where(rows.data_hash.notna(), newest_hash)
+    measured = {name: rows[name].where(done) for name in (*FIGURES, "job_id")}
+    grouped = rows.assign(**measured, data=data, data_hash=hashes).groupby(
+        [*settings, "data", "data_hash"], dropna=False
+    )
     return grouped.agg(
         **{name: (name, "mean") for name in FIGURES},
         trials=("trials", "sum"),
@@ -99,13 +116,21 @@ def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def _data(rows: pd.DataFrame) -> pd.Series:
+    """NEWEST or OLDER, of each job; a failed one, which knows no data, is of the newest."""
+    known = newest_data(rows.itertuples())
+    return pd.Series([OLDER if is_older(row, known) else NEWEST for row in rows.itertuples()], rows.index, dtype=object)
+
+
 def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, per: list[str]) -> pd.DataFrame:
     """Adds `rank` by test AUROC among lines of one protocol (and of what `per` names): equal figures share one,
-    failures have none. Then the intervals and leads."""
+    failures and older data have none. Then what tells settings apart, the intervals and leads."""
     within = [*per, "protocol"]
     order = {name: place for place, name in enumerate(PROTOCOLS)}
-    lines["rank"] = lines.groupby(within).test_auc.rank(ascending=False, method="min").astype("Int64")
-    keys = [*within, "rank", "model", "size_px"]
+    counted = lines.assign(test_auc=lines.test_auc.where(lines.data == NEWEST)) if "data" in lines else lines
+    lines["rank"] = counted.groupby(within).test_auc.rank(ascending=False, method="min").astype("Int64")
+    lines["differs"] = lines.settings.map(choices.words(rows))
+    keys = [*within, *(["data"] if "data" in lines else []), "rank", "model", "size_px"]
     lines = lines.sort_values(keys, key=lambda c: c.map(order) if c.name == "protocol" else c, na_position="last")
     lines = lines[["rank", *[name for name in lines.columns if name != "rank"]]].reset_index(drop=True)
     return _compared(lines, rows, {} if scores is None else comparison.judged(scores), within)
@@ -147,6 +172,7 @@ def _insert_intervals(lines: pd.DataFrame, name: str, found: list[comparison.Int
 def _lead(lines: pd.DataFrame, first: int, second: int, found: comparison.Lead, of_second: comparison.Standing) -> dict:
     """The columns of LEAD."""
     return {
+        "lead_of": _distinct_name(lines, first, second),
         "lead_over": _distinct_name(lines, second, first),
         "lead": found.difference,
         "lead_low": found.low,
@@ -159,11 +185,11 @@ def _lead(lines: pd.DataFrame, first: int, second: int, found: comparison.Lead, 
 
 
 def _distinct_name(lines: pd.DataFrame, one: int, other: int) -> str:
-    """The model of a line, with its size where there are several, or its settings where these alone tell it from the
-    other line."""
-    model, size_px, settings = lines.loc[one, ["model", "size_px", "settings"]]
+    """The model of a line, with its size where there are several, or with what its settings differ in where these
+    alone tell it from the other line."""
+    model, size_px, differs = lines.loc[one, ["model", "size_px", "differs"]]
     if (model, size_px) == tuple(lines.loc[other, ["model", "size_px"]]):
-        model = f"{model} ({settings})"
+        model = f"{model} ({differs})"
     return at_size(model, size_px) if lines.size_px.nunique() > 1 else model
 
 

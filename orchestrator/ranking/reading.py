@@ -15,10 +15,11 @@ from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
     "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "recall",
-    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "trials", "seeds", "settings", "status",
+    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "trials", "seeds", "differs", "data",
+    "status",
 )  # fmt: skip
 MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
-    "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
+    "rank", "model", "protocol", "selection_split", "size_px", "differs", "test_auc", "interval", "worst_auc",
     "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "categories", "failed", "trials",
 )  # fmt: skip
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
@@ -26,7 +27,7 @@ HOW = (
     "told apart: by the paired differences of AUROC over the common seeds and their test images (DeLong), so that all "
     "comparisons of a ranking hold together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
 )
-CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
+CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "differs", "data")
 
 
 @dataclass(frozen=True)
@@ -97,20 +98,14 @@ def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     for name in (name for name in leaderboard.RATES if f"{name}_low" in table and name in names):
         table[name] = list(map(with_interval, table[name], table[f"{name}_low"], table[f"{name}_high"]))
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
-    table = table[[name for name in names if name not in optional or _varies(table, name)]]
-    return table.rename(columns={"interval": "95 % interval"}).map(short)
+    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    return table.rename(columns={"interval": "95 % interval", "differs": "settings"}).map(short)
 
 
 def ranks(lines: pd.DataFrame) -> list[str]:
     """"2", or "1-3" where the comparisons of a ranking leave these places open; "-" for what is not ranked."""
     ends = zip(lines.rank_best.fillna(lines["rank"]), lines.rank_worst.fillna(lines["rank"]), strict=True)
     return ["-" if pd.isna(best) else str(best) if best == worst else f"{best}-{worst}" for best, worst in ends]
-
-
-def _varies(table: pd.DataFrame, name: str) -> bool:
-    """Whether a column tells lines apart; settings, which differ with the size, only where they do so at one size."""
-    by_size = name == "settings" and "size_px" in table
-    return (table.groupby("size_px")[name].nunique().max() if by_size else table[name].nunique()) > 1
 
 
 def leads(lines: pd.DataFrame) -> list[str]:
@@ -122,8 +117,7 @@ def leads(lines: pd.DataFrame) -> list[str]:
     if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
         varying.append("dataset")
     compared = lines[lines.lead.notna()]
-    has_sizes = lines.size_px.nunique() > 1
-    sentences = [_lead_sentence(line, varying, has_sizes) for line in compared.to_dict("records")]
+    sentences = [_lead_sentence(line, varying) for line in compared.to_dict("records")]
     of_one_seed = (compared.lead_jobs == compared.lead_categories).any()
     return [*sentences, HOW + ("; of one seed it says nothing about others" if of_one_seed else "")]
 
@@ -142,6 +136,9 @@ def caption(rows: pd.DataFrame) -> str:
     text = printable(" · ".join(parts))
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
+    older = len(rows) - len(leaderboard.newest(rows))
+    if older:
+        text += f"\nnot ranked: {count(older, 'job')} on older pictures of a category; its newest ones count"
     return text
 
 
@@ -167,11 +164,10 @@ def short(value) -> str:
     return str(value)
 
 
-def _lead_sentence(line: dict, varying: list[str], has_sizes: bool) -> str:
+def _lead_sentence(line: dict, varying: list[str]) -> str:
     where = line.get("category") or f"mean of {count(line['lead_categories'], 'category', 'categories')}"
     where = ", ".join([where, *(line[name] for name in varying)])
-    first = leaderboard.at_size(line["model"], line["size_px"]) if has_sizes else line["model"]
-    names, lead, low, high = (first, line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
+    names, lead, low, high = (line["lead_of"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
     if lead < 0:  # over the common seeds the second is ahead
         names, lead, low, high = names[::-1], -lead, -high, -low
     among = f" among {count(line['comparisons'], 'comparison')}" if line["comparisons"] > 1 else ""

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from orchestrator.errors import InputError, choice
-from orchestrator.ranking import leaderboard, paper, reading
+from orchestrator.ranking import choices, leaderboard, paper, reading
 from orchestrator.report import paper_drawings
 from orchestrator.report.model_styles import Style, styles
 from orchestrator.results.output import Output, safe_name
@@ -55,7 +55,7 @@ def write(output: Output, folder: Path, wanted: Wanted) -> Iterator[str]:
     Raises InputError where there is no finished job to draw, or the folder cannot be written.
     """
     runs = output.table("leaderboard").to_pandas()
-    runs = runs[runs.status == COMPLETED]
+    runs = leaderboard.newest(runs[runs.status == COMPLETED])
     if runs.empty:
         raise InputError(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some."
@@ -74,12 +74,14 @@ def _figures(
     output: Output, runs: pd.DataFrame, scores: pd.DataFrame, look: dict[str, Style], wanted: Wanted
 ) -> Iterator[tuple[str, Figure | str]]:
     """(name, the figure or why there is none)."""
+    words = choices.words(runs)
     for settings, own in runs.groupby("settings"):
         lines = leaderboard.jobs(own, scores)
         first = own.iloc[0]
         suffix = f"_{first.protocol}_{first.size_px}px_{settings}" if runs.settings.nunique() > 1 else ""
         published = PUBLISHED if set(own.model) & set(paper.MODELS) and set(own.dataset) & PAPERS_DATASETS else ""
-        text = _caption(own, _missing(lines), INTERVALS, published)
+        differs = f"Settings: {words[settings]}." if words[settings] else ""
+        text = _caption(own, differs, _missing(lines), INTERVALS, published)
         yield f"figure_8{suffix}", paper_drawings.by_category(lines, look, PUBLISHED_AUROC, text)
         for (dataset, category), its in own.groupby(["dataset", "category"]):
             ranked = list(lines[(lines.dataset == dataset) & (lines.category == category)].model)

@@ -40,6 +40,7 @@ class Provenance:
     ray_version: str | None = None
     git_commit: str | None = None
     warm_start: str | None = None  # the earlier output whose winners its search began with
+    choices: str | None = None  # JSON of what `settings` is the hash of, but for a warm start
     settings: str  # hash of the choices that seeds, categories and models of one run and size share
     config_hash: str
     data_hash: str | None = None

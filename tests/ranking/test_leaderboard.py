@@ -125,7 +125,10 @@ def test_a_model_at_two_sizes_is_two_lines_of_one_ranking_that_say_their_size(ro
 
 def test_settings_are_told_where_they_differ_at_one_size(row):
     rows = frame(row(A), row(A, job={"size_px": 128}), row(A, job={"epochs": 200}))
-    assert "settings" in reading.for_reading(leaderboard.jobs(rows)).columns
+    shown = reading.for_reading(leaderboard.jobs(rows))
+    assert sorted(zip(shown.size_px, shown.settings, strict=True)) == [
+        ("128", "20 epochs"), ("64", "20 epochs"), ("64", "200 epochs"),
+    ]  # fmt: skip
 
 
 def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
@@ -135,6 +138,50 @@ def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
     assert "settings" not in reading.for_reading(leaderboard.jobs(rows[:1])).columns
     assert ranks(leaderboard.by_model(rows), "model", "test_auc") == [(1, A, 0.9), (2, A, 0.8), (3, B, 0.7)]
     assert leaderboard.by_category(rows)[A].tolist() == [0.9]
+
+
+# -- data that has changed
+
+
+OLD, NEW = (
+    {"data_hash": name, "started_at": f"2026-11-2{day}T10:00:00.000+00:00"} for name, day in (("zzz", 4), ("aaa", 5))
+)
+
+
+def test_jobs_on_other_pictures_are_never_averaged_and_the_newest_are_ranked(row):
+    rows = frame(row(A, auc=1.0, **OLD), row(A, auc=0.8, job={"epochs": 9}, **NEW), row(B, auc=0.9, seed=1, **NEW))
+    again = rows[:1].assign(job_id="again", test_auc=0.5, **NEW)
+    rows = pd.concat([rows, again])
+    lines = leaderboard.jobs(rows)
+    assert ranks(lines, "model", "test_auc", "data") == [
+        (1, B, 0.9, "newest"), (2, A, 0.8, "newest"), (3, A, 0.5, "newest"), (None, A, 1.0, "older"),
+    ]  # fmt: skip
+    assert reading.for_reading(lines).data.tolist() == ["newest"] * 3 + ["older"]
+    assert "data" not in reading.for_reading(leaderboard.jobs(rows[1:]))
+    assert leaderboard.by_model(rows).test_auc.tolist() == pytest.approx([0.9, 0.8, 0.5])
+    assert leaderboard.by_category(rows)[A].tolist() == [0.8]
+    assert "not ranked: 1 job on older pictures" in reading.caption(rows)
+    assert "not ranked" not in reading.caption(rows[1:])
+
+
+def test_the_newest_is_that_of_its_own_category_and_a_failure_is_of_it(row):
+    rows = frame(row(A, auc=0.7, **NEW), row(A, "cable", 0.6, **OLD), row(A, auc=None, seed=1, data_hash=None))
+    lines = leaderboard.jobs(rows)
+    assert ranks(lines, "category", "status", "seeds") == [(1, "bottle", "failed", 2), (1, "cable", "completed", 1)]
+
+
+# -- recall and false alarms
+
+
+def test_recall_and_false_alarms_stand_with_their_intervals(sweep):
+    rows, scores = sweep({A: 1.6}, threshold=0.8, recall=0.8, false_alarm_rate=0.2, f1=0.7, f1_of_all=0.6)
+    (line,) = leaderboard.jobs(rows, scores).to_dict("records")
+    assert line["recall_low"] < 0.8 < line["recall_high"]
+    (shown,) = reading.for_reading(leaderboard.jobs(rows, scores)).to_dict("records")
+    assert shown["recall"] == f"0.80 ({line['recall_low']:.2f}-{line['recall_high']:.2f})"
+    assert shown["false_alarm_rate"].startswith("0.20 (") and (shown["f1"], shown["f1_of_all"]) == ("0.700", "0.600")
+    (bare,) = reading.for_reading(leaderboard.jobs(rows)).to_dict("records")
+    assert bare["recall"] == "0.80"
 
 
 # -- several seeds, and first against second
@@ -262,7 +309,8 @@ def test_a_second_that_is_ahead_over_the_common_seeds_is_said_to_lead(sweep):
 def test_settings_of_one_model_that_lead_one_another_are_named(sweep):
     short, long = sweep({A: 1.0}), sweep({A: 1.6}, job={"epochs": 200})
     lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(short, long, strict=True)))
-    assert lines.lead_over[0] == f"{A} ({lines.settings[1]})"
+    assert (lines.lead_of[0], lines.lead_over[0]) == (f"{A} (200 epochs)", f"{A} (20 epochs)")
+    assert reading.leads(lines)[0].startswith(f"bottle: {A} (200 epochs) leads {A} (20 epochs) by ")
 
 
 def test_sizes_are_compared_on_the_same_images_and_named(sweep):

@@ -13,9 +13,12 @@ def test_what_json_cannot_hold_is_missing():
 
 def test_a_place_is_named_by_what_tells_it_apart():
     plain = {"dataset": "d", "category": "c", "protocol": "holdout", "size_px": 32, "settings": "s", "warm_start": None}
+    plain |= {"choices": None, "started_at": None}
     two = pd.DataFrame([plain, {**plain, "size_px": 64, "settings": "t"}])
     assert list(tables.contests(two[:1]).values()) == ["c"]
     assert list(tables.contests(two).values()) == ["c · 32 px", "c · 64 px"]
-    assert list(tables.contests(two.assign(size_px=32)).values()) == ["c · s", "c · t"]
+    assert list(tables.contests(two.assign(size_px=32)).values()) == ["c · settings s", "c · settings t"]
+    asked = two.assign(size_px=32, choices=['{"epochs": 20, "set": []}', '{"epochs": 9, "set": []}'])
+    assert list(tables.contests(asked).values()) == ["c · 20 epochs", "c · 9 epochs"]
     assert list(tables.contests(two.assign(dataset=["d", "e"], size_px=32)).values()) == ["c · d", "c · e"]
     assert list(tables.contests(two.assign(warm_start=[None, "w"], size_px=32)).values()) == ["c · cold", "c · warm"]
