@@ -187,7 +187,8 @@ def ranked_lines() -> Callable[..., pd.DataFrame]:
     def make(**columns) -> pd.DataFrame:
         contest = {"dataset": "d", "category": "c", "contest": "c", "protocol": "holdout", "size_px": 32}
         figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
-        lead = {"lead_over": "mean_image", "lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "lead_p": 0.01}
+        lead = {"lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "lead_p": 0.01}
+        lead |= {"lead_of": "ganomaly", "lead_over": "mean_image"}
         return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(
             **{**contest, "categories": 1, **lead, **columns}
         )

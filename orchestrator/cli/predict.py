@@ -63,11 +63,11 @@ def _wish(found: choose.Checkpoint) -> str:
     config = found.config
     if config.false_alarms is None or config.val_normals is None:
         return "for the best F1"
-    text = f"for {100 * config.false_alarms:.3g} % false alarms; its {count(config.val_normals, 'good picture')}"
+    wished, most = (f"{100 * share:.3g} %" for share in (config.false_alarms, config.false_alarms_most))
+    text = f"for {wished} false alarms: its {count(config.val_normals, 'good picture')} can promise {most} at most"
     needed = thresholds.normals_needed(config.false_alarms)
-    if config.val_normals < needed:
-        text += f", where {needed} are needed to show that,"
-    return f"{text} can promise {100 * config.false_alarms_most:.3g} % at most (with 95 % confidence)"
+    few = f"; to show {wished} takes {needed}" if config.val_normals < needed else ""
+    return f"{text} (95 % confidence){few}"
 
 
 def _on_test(found: choose.Checkpoint) -> list[str]:

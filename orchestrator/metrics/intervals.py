@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from orchestrator.metrics import is_defined
 
 COVERAGE = 0.95
-Z = float(stats.norm.ppf((1 + COVERAGE) / 2))
+Z = float(special.ndtri((1 + COVERAGE) / 2))
 NOTHING = 1e-18  # a variance below it is rounding
 Interval = tuple[float | None, float | None]
 
@@ -127,7 +127,7 @@ def p_value(found: Estimate) -> float:
         distance = abs(special.logit(share)) * share * (1 - share) / deviation
     else:
         distance = 0.5 / deviation
-    return float(2 * stats.t.sf(distance, found.quantile_freedom))
+    return float(2 * special.stdtr(found.quantile_freedom, -distance))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -167,7 +167,7 @@ def _unseen(defective: float, normal: float) -> float:
 
 def _on_logit(share: float, variance: float, freedom: float) -> tuple[float, float]:
     """95 % interval of a share in [0, 1]; at an end, where there is no logit, on the plain scale."""
-    reach = float(stats.t.ppf((1 + COVERAGE) / 2, freedom)) * math.sqrt(variance)
+    reach = float(special.stdtrit(freedom, (1 + COVERAGE) / 2)) * math.sqrt(variance)
     if not 0 < share < 1:
         return max(0.0, share - reach), min(1.0, share + reach)
     middle, reach = special.logit(share), reach / (share * (1 - share))

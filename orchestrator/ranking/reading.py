@@ -137,9 +137,12 @@ def caption(rows: pd.DataFrame) -> str:
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
     older = len(rows) - len(leaderboard.newest(rows))
-    if older:
-        text += f"\nnot ranked: {count(older, 'job')} on older pictures of a category; its newest ones count"
-    return text
+    return f"{text}\n{not_ranked(older)}" if older else text
+
+
+def not_ranked(jobs: int) -> str:
+    """What is said of so many jobs on older data."""
+    return f"not ranked: {count(jobs, 'job')} on older pictures of a category; its newest ones count"
 
 
 def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:

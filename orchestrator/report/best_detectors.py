@@ -84,9 +84,10 @@ def overall(models: pd.DataFrame) -> list[str]:
             continue
         where = "the only category" if first.categories == 1 else f"the {first.categories} categories that it finished"
         low, high = first.test_auc_low, first.test_auc_high
+        name = first.model if pd.isna(first.lead_of) else first.lead_of
         interval = "" if pd.isna(low) else f" (95 % {low:.3f} to {high:.3f})"
         said.append(
-            f"{first.model} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
+            f"{name} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
             f"(protocol {protocol}, {first.size_px} px): {lead(first, len(ranking))[0]}."
         )
     return said

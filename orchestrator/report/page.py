@@ -62,7 +62,7 @@ def render(output: Output, found: Tables) -> str:
     context = {
         "name": output.root.rstrip("/").rpartition("/")[2] or output.root,
         "found": found,
-        "caption": reading.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
+        "caption": _caption(found),
         "leaders": (leaders := answer.leaders(lines)) if len(lines) else [],
         "overall": answer.overall(models),
         "cues": [str(finding) for finding in cues.kept(output, found.jobs.data_hash.dropna())],
@@ -90,6 +90,11 @@ def render(output: Output, found: Tables) -> str:
         "darker": look.DARKER,
     }
     return _environment().get_template("page.html.jinja").render(**context, **_assets())
+
+
+def _caption(found: Tables) -> list[str]:
+    text = reading.caption(found.jobs if len(found.jobs) else found.trials)
+    return [*text.splitlines(), *([reading.not_ranked(found.older_jobs)] if found.older_jobs else [])]
 
 
 def _lines(found: Tables) -> pd.DataFrame:

@@ -31,7 +31,6 @@ def of(output: Output, found: Tables) -> dict[str, Any]:
             "started": _values(both, "started_at")[:1],
             "finished": _values(both, "finished_at")[-1:],
             "rows": [f"{len(found.jobs)} jobs", f"{len(found.trials)} trials", f"{len(found.scores)} scores"],
-            "jobs on older pictures, left out": [str(found.older_jobs)] if found.older_jobs else [],
             "unreadable images left out, by category": _values(both, "unreadable_images"),
         },
         "hashes": both[HASHES].dropna().drop_duplicates().sort_values(HASHES),
