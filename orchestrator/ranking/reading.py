@@ -24,8 +24,8 @@ MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
 )  # fmt: skip
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
 HOW = (
-    "told apart: by the paired differences of AUROC over the common seeds and their test images (DeLong), so that all "
-    "comparisons of a ranking hold together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
+    "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
+    "together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
 )
 CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "differs", "data")
 

@@ -106,6 +106,14 @@ def test_runs_that_differ_widen_the_interval_even_where_each_is_certain():
     assert low < 0.01 and high > 0.99
 
 
+def test_what_the_images_of_its_own_explain_of_a_runs_difference_is_not_put_down_to_its_seed():
+    labels, scores = two_normals(40, 1.0, seed=4)
+    other = np.where(labels == 1, scores - 0.2, scores)
+    twice, nowhere = np.tile(labels, 2), np.full(40, np.nan)
+    apart = estimated(twice, np.concatenate([scores, nowhere]), np.concatenate([nowhere, other]))
+    assert apart.variances[-1] == 0 < estimated(labels, scores, other).variances[-1]
+
+
 def test_over_seeds_it_holds_the_expected_auroc_of_a_training():
     """Three seeds that judge random halves of the same images, as `holdout` does."""
     rng, labels = np.random.default_rng(0), np.array([0] * 20 + [1] * 62)
