@@ -80,7 +80,7 @@ def by_category(rows: pd.DataFrame) -> pd.DataFrame:
 
 def newest(rows: pd.DataFrame) -> pd.DataFrame:
     """Those of jobs on the newest data of their category."""
-    return rows[_data(rows) == NEWEST]
+    return rows[_with_data(rows).data == NEWEST]
 
 
 def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -93,14 +93,12 @@ def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
     """The lines of `jobs`, not ranked yet; `job_ids` are the completed jobs that a line's means are over."""
-    settings = ["dataset", "category", "model", "protocol", "selection_split", "size_px", "settings"]
-    data, known, done = _data(rows), newest_data(rows.itertuples()), rows.status == COMPLETED
-    newest_hash = [known.get(place) for place in zip(rows.dataset, rows.category, strict=True)]
-    hashes = rows.data_hash.where(rows.data_hash.notna(), newest_hash)
+    line = [
+        "dataset", "category", "model", "protocol", "selection_split", "size_px", "settings", "data", "data_hash",
+    ]  # fmt: skip
+    done = rows.status == COMPLETED
     measured = {name: rows[name].where(done) for name in (*FIGURES, "job_id")}
-    grouped = rows.assign(**measured, data=data, data_hash=hashes).groupby(
-        [*settings, "data", "data_hash"], dropna=False
-    )
+    grouped = _with_data(rows).assign(**measured).groupby(line, dropna=False)
     return grouped.agg(
         **{name: (name, "mean") for name in FIGURES},
         trials=("trials", "sum"),
@@ -116,10 +114,13 @@ def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _data(rows: pd.DataFrame) -> pd.Series:
-    """NEWEST or OLDER, of each job; a failed one, which knows no data, is of the newest."""
+def _with_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """Jobs with `data`, NEWEST or OLDER. A failed one, which knows no data, is put down to the newest."""
     known = newest_data(rows.itertuples())
-    return pd.Series([OLDER if is_older(row, known) else NEWEST for row in rows.itertuples()], rows.index, dtype=object)
+    newest = [known.get(place) for place in zip(rows.dataset, rows.category, strict=True)]
+    hashes = rows.data_hash.where(rows.data_hash.notna(), newest)
+    data = [OLDER if is_older(row, known) else NEWEST for row in rows.itertuples()]
+    return rows.assign(data=data, data_hash=hashes)
 
 
 def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, per: list[str]) -> pd.DataFrame:

@@ -128,6 +128,11 @@ def test_failures_may_be_none_but_not_fewer():
     assert "--max-failures -1: 0 or more" in complaint({"max_failures": "-1"})
 
 
+@pytest.mark.parametrize("share", ["0", "1", "5", "nan"])
+def test_a_share_of_false_alarms_lies_between_none_and_all(share):
+    assert f"--false-alarms {share}: a share above 0 and below 1" in complaint({"false_alarms": share})
+
+
 @pytest.mark.parametrize("value", ["-1", "-0.5", "1.5", "nan", "inf"])
 def test_a_gpu_is_shared_or_held_whole(value):
     assert "a share below 1 or a whole number is expected" in complaint({"gpus_per_trial": value})
