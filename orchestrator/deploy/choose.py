@@ -39,11 +39,14 @@ def best(
         jobs = _of(jobs, column, name)
     _require_one_category(output, jobs)
     newest = newest_data(jobs)
-    chosen = _best(output, [job for job in jobs if not is_older(job, newest)])
-    if safe_name(chosen.job_id) != chosen.job_id:
-        raise InputError(f"--output {output.root}: a row's job_id is {chosen.job_id!r}; a plain name is expected.")
-    found = checkpoint.load(output, *checkpoint_folder(chosen.job_id))
-    if found.config.job_id != chosen.job_id:
+    return _load(output, _best_first(output, [job for job in jobs if not is_older(job, newest)])[0])
+
+
+def _load(output: Output, job: JobRow) -> Checkpoint:
+    if safe_name(job.job_id) != job.job_id:
+        raise InputError(f"--output {output.root}: a row's job_id is {job.job_id!r}; a plain name is expected.")
+    found = checkpoint.load(output, *checkpoint_folder(job.job_id))
+    if found.config.job_id != job.job_id:
         raise InputError(f"{found.place} is the checkpoint of {found.config.job_id!r}, another job. Sweep it again.")
     return found
 
@@ -58,14 +61,9 @@ def _require_one_category(output: Output, jobs: list[JobRow]) -> None:
         )
 
 
-def _best(output: Output, jobs: list[JobRow]) -> JobRow:
-    """Of jobs on one category's data."""
-    protocols = sorted({job.protocol for job in jobs})
-    if len(protocols) > 1:
-        raise InputError(
-            f"--output {output.root} holds detectors that were chosen on different images, by the protocols "
-            f"{', '.join(protocols)}: their validation AUROCs cannot be compared. Name one: --protocol."
-        )
+def _best_first(output: Output, jobs: list[JobRow]) -> list[JobRow]:
+    """Of jobs on one category's data, each seed of a line once."""
+    _require_one_protocol(output, jobs)
     lines: dict[tuple, dict[int, JobRow]] = {}
     for job in sorted(jobs, key=lambda job: (-job.val_auc, job.job_id)):
         lines.setdefault(_line(job), {}).setdefault(job.seed, job)
@@ -76,8 +74,21 @@ def _best(output: Output, jobs: list[JobRow]) -> JobRow:
             f"--output {output.root} holds detectors that have no seed in common, so that none was chosen on the same "
             f"images as all others: {models}. Name one: --model, or --checkpoint with its folder."
         )
-    means = {line: sum(own[seed].val_auc for seed in common) / len(common) for line, own in lines.items()}
-    return min((own[common[0]] for own in lines.values()), key=lambda job: (-means[_line(job)], job.job_id))
+
+    def place(line: dict[int, JobRow]) -> tuple[float, str]:
+        return -sum(line[seed].val_auc for seed in common), line[common[0]].job_id
+
+    ranked = sorted(lines.values(), key=place)
+    return [line[seed] for line in ranked for seed in sorted(line, key=lambda seed: (seed not in common, seed))]
+
+
+def _require_one_protocol(output: Output, jobs: list[JobRow]) -> None:
+    protocols = sorted({job.protocol for job in jobs})
+    if len(protocols) > 1:
+        raise InputError(
+            f"--output {output.root} holds detectors that were chosen on different images, by the protocols "
+            f"{', '.join(protocols)}: their validation AUROCs cannot be compared. Name one: --protocol."
+        )
 
 
 def _line(job: JobRow) -> tuple[str, int, str]:

@@ -25,20 +25,25 @@ PHRASES: dict[str, Callable[[Any], str]] = {
 
 def words(rows: pd.DataFrame) -> dict[str, str]:
     """Value of `settings` -> what it chose that others of these rows did not, such as "20 epochs, lr fixed to 0.001";
-    "" where size and protocol alone tell it from the others. Those that are still alike are told by when they began."""
+    "" where size and protocol alone tell it from the others.
+
+    Those that are still alike, and those that do not tell their choices, are told by when they began.
+    """
     firsts = rows.sort_values(["started_at", "settings"]).drop_duplicates("settings").to_dict("records")
     by_settings = {first["settings"]: first for first in firsts}
     chosen = {settings: _chosen(first) for settings, first in by_settings.items()}
-    names = list(dict.fromkeys(name for choices in chosen.values() for name in choices))
-    varying = [name for name in names if len({str(choices.get(name)) for choices in chosen.values()}) > 1]
+    names = dict.fromkeys(name for choices in chosen.values() for name in choices if name not in OWN_COLUMNS)
+    varying = [name for name in names if len({str(own.get(name)) for own in chosen.values() if _tells(own, name)}) > 1]
     said = {
-        settings: ", ".join(_phrase(name, choices.get(name)) for name in varying if name in choices or FIXED in name)
-        for settings, choices in chosen.items()
+        settings: ", ".join(_phrase(name, own.get(name)) for name in varying if _tells(own, name))
+        for settings, own in chosen.items()
     }
     shown = {settings: (own["protocol"], own["size_px"], said[settings]) for settings, own in by_settings.items()}
-    times = Counter(shown.values())
+    times, rivals = Counter(shown.values()), Counter(own[:2] for own in shown.values())
     return {
-        settings: text if times[shown[settings]] == 1 else _with_time(text, by_settings[settings])
+        settings: _with_time(text, by_settings[settings])
+        if times[shown[settings]] > 1 or (not text and rivals[shown[settings][:2]] > 1)
+        else text
         for settings, text in said.items()
     }
 
@@ -47,9 +52,13 @@ def _chosen(row: dict) -> dict[str, Any]:
     """Name -> value; of rows that do not tell their choices, the warm start alone."""
     choices = json.loads(row["choices"]) if isinstance(row["choices"], str) else {}
     fixed = dict(text.split("=", 1) for text in choices.pop("set", []))
-    own = {name: value for name, value in choices.items() if name not in OWN_COLUMNS}
     warm_start = row["warm_start"] if isinstance(row["warm_start"], str) else None
-    return {**own, "warm_start": warm_start, **{FIXED + name: value for name, value in fixed.items()}}
+    return {**choices, "warm_start": warm_start, **{FIXED + name: value for name, value in fixed.items()}}
+
+
+def _tells(choices: dict[str, Any], name: str) -> bool:
+    """Whether a row tells this choice. What it does not name was not set, if it tells its choices at all."""
+    return name in choices or "format" in choices
 
 
 def _phrase(name: str, value: Any) -> str:
@@ -61,5 +70,5 @@ def _phrase(name: str, value: Any) -> str:
 
 def _with_time(text: str, row: dict) -> str:
     began = row["started_at"]
-    told = f"begun {began[:16].replace('T', ' ')}" if isinstance(began, str) else f"settings {row['settings']}"
+    told = f"begun {began[:19].replace('T', ' ')}" if isinstance(began, str) else f"settings {row['settings']}"
     return f"{text}, {told}" if text else told

@@ -46,8 +46,16 @@ def test_a_warm_start_is_told_from_a_cold_one(make_job):
     assert rows == ["cold start", "warm start from earlier"]
 
 
+def test_beside_rows_that_do_not_tell_their_choices_there_is_nothing_to_compare(make_job):
+    times = ["2026-11-24T10:02:00.000+00:00", "2026-11-25T11:00:00.000+00:00"]
+    new = make_job(batch=4)
+    assert told(make_job(), new, choices=[None, new.choices], started_at=times) == [
+        "begun 2026-11-24 10:02:00", "begun 2026-11-25 11:00:00",
+    ]  # fmt: skip
+
+
 def test_rows_that_do_not_tell_their_choices_are_told_by_when_they_began(make_job):
     times = ["2026-11-24T10:02:00.000+00:00", "2026-11-25T11:00:00.000+00:00"]
     assert told(make_job(), make_job(epochs=9), choices=[None, None], started_at=times) == [
-        "begun 2026-11-24 10:02", "begun 2026-11-25 11:00",
+        "begun 2026-11-24 10:02:00", "begun 2026-11-25 11:00:00",
     ]  # fmt: skip

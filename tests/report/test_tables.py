@@ -19,7 +19,7 @@ def test_a_place_is_named_by_what_tells_it_apart():
     assert list(tables.contests(two[:1]).values()) == ["c"]
     assert list(tables.contests(two).values()) == ["c · 32 px", "c · 64 px"]
     assert list(tables.contests(two.assign(size_px=32)).values()) == ["c · settings s", "c · settings t"]
-    asked = two.assign(size_px=32, choices=['{"epochs": 20, "set": []}', '{"epochs": 9, "set": []}'])
+    asked = two.assign(size_px=32, choices=[f'{{"format": 3, "epochs": {epochs}, "set": []}}' for epochs in (20, 9)])
     assert list(tables.contests(asked).values()) == ["c · 20 epochs", "c · 9 epochs"]
     assert list(tables.contests(two.assign(dataset=["d", "e"], size_px=32)).values()) == ["c · d", "c · e"]
     assert list(tables.contests(two.assign(warm_start=[None, "w"], size_px=32)).values()) == ["c · cold", "c · warm"]
