@@ -61,7 +61,7 @@ def _description(found: choose.Checkpoint) -> list[str]:
 def _wish(found: choose.Checkpoint) -> str:
     """What the threshold was chosen for, and how much of that is known."""
     config = found.config
-    if config.false_alarms is None or config.val_normals is None:
+    if not config.false_alarms or None in (config.false_alarms_most, config.val_normals):
         return "for the best F1"
     wished, most = (f"{100 * share:.3g} %" for share in (config.false_alarms, config.false_alarms_most))
     text = f"for {wished} false alarms: its {count(config.val_normals, 'good picture')} can promise {most} at most"
@@ -79,8 +79,10 @@ def _on_test(found: choose.Checkpoint) -> list[str]:
         reading.with_interval(*(getattr(config, name + end) for end in ("", "_low", "_high")))
         for name in ("false_alarm_rate", "recall")
     )
-    f1 = "" if config.f1 is None else f", F1 {config.f1:.3f} ({config.f1_of_all:.3f} by calling everything defective)"
-    return [f"on the test part, with 95 % intervals: false alarms {alarms}, recall {recall}{f1}"]
+    text = f"on the test part, with 95 % intervals: false alarms {alarms}, recall {recall}"
+    if None in (config.f1, config.f1_of_all):
+        return [text]
+    return [f"{text}, F1 {config.f1:.3f} ({config.f1_of_all:.3f} by calling everything defective)"]
 
 
 def _print_rows(rows: list[Prediction], dump: Dump) -> None:

@@ -40,12 +40,8 @@ def words(rows: pd.DataFrame) -> dict[str, str]:
     }
     shown = {settings: (own["protocol"], own["size_px"], said[settings]) for settings, own in by_settings.items()}
     times, rivals = Counter(shown.values()), Counter(own[:2] for own in shown.values())
-    return {
-        settings: _with_time(text, by_settings[settings])
-        if times[shown[settings]] > 1 or (not text and rivals[shown[settings][:2]] > 1)
-        else text
-        for settings, text in said.items()
-    }
+    unclear = {name for name, own in shown.items() if times[own] > 1 or (not said[name] and rivals[own[:2]] > 1)}
+    return {name: _with_time(text, by_settings[name]) if name in unclear else text for name, text in said.items()}
 
 
 def _chosen(row: dict) -> dict[str, Any]:

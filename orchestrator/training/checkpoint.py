@@ -28,6 +28,11 @@ from orchestrator.words import one_line
 WEIGHTS, CONFIG = "weights.pt", "config.json"
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
 
+SHARES = (
+    "false_alarms", "false_alarms_most", "recall", "recall_low", "recall_high", "false_alarm_rate",
+    "false_alarm_rate_low", "false_alarm_rate_high", "f1", "f1_of_all",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -74,6 +79,10 @@ class Config:
             raise InputError(f"image_shape is {list(self.image_shape)}; [3, S, S] is expected.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
             raise InputError("threshold, map_low and map_high are no finite numbers in order.")
+
+        for name in SHARES:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to 1 is expected.")
 
     @property
     def size_px(self) -> int:
