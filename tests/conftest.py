@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -166,7 +167,7 @@ def make_measured(make_job_row) -> Callable[..., tuple[JobRow, list[ScoreRow]]]:
     """A completed job's row with the scores behind it, from labels and scores of its test images."""
 
     def make(job: Job, labels, scores, **columns) -> tuple[JobRow, list[ScoreRow]]:
-        low, high = intervals.auroc_interval(labels, scores, seed=0)
+        low, high = intervals.auroc_interval(np.asarray(labels), np.asarray(scores, float))
         figures = {"test_auc_low": low, "test_auc_high": high, "device": "cpu x1"}
         images = {"data_hash": job.category.name, "split_hash": f"split {job.seed}"}
         row = make_job_row(job, image.auroc(labels, scores), **{**figures, **images, **columns})
@@ -186,8 +187,11 @@ def ranked_lines() -> Callable[..., pd.DataFrame]:
     def make(**columns) -> pd.DataFrame:
         contest = {"dataset": "d", "category": "c", "contest": "c", "protocol": "holdout", "size_px": 32}
         figures = {"rank": [1, 2], "test_auc": [0.9, 0.6], "test_auc_low": [0.8, 0.5], "test_auc_high": [0.95, 0.7]}
-        lead = {"lead_over": "mean_image", "lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "categories": 1}
-        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(**{**contest, **lead, **columns})
+        lead = {"lead": 0.3, "lead_low": 0.1, "lead_high": 0.4, "lead_p": 0.01}
+        lead |= {"lead_of": "ganomaly", "lead_over": "mean_image"}
+        return pd.DataFrame({"model": ["ganomaly", "mean_image"], **figures}).assign(
+            **{**contest, "categories": 1, **lead, **columns}
+        )
 
     return make
 
@@ -204,6 +208,7 @@ def _identity(job: Job) -> dict:
         "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
         "size_px": job.size_px,
         "batch": job.experiment.batch,
+        "choices": job.choices,
         "settings": job.settings,
         "config_hash": job.config_hash,
     }

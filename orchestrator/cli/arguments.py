@@ -187,7 +187,7 @@ def _add_predict(predict: Parser) -> None:
         "--output", default="results", metavar="DIR/URI",
         help="take the detector of the highest validation AUROC from this output (default: results)",
     )  # fmt: skip
-    for name in ("dataset", "category", "model"):
+    for name in ("dataset", "category", "model", "protocol"):
         predict.add_argument(f"--{name}", metavar="NAME", help=f"of this {name} of the output")
     predict.add_argument(
         "--checkpoint", metavar="DIR/URI", help="take the detector of this folder (OUTPUT/checkpoints/JOB) instead"

@@ -11,6 +11,8 @@ from orchestrator.deploy import choose, predict
 from orchestrator.deploy.export import Difference, Export
 from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
 from orchestrator.errors import InputError
+from orchestrator.metrics import thresholds
+from orchestrator.ranking import reading
 from orchestrator.words import count, printable
 
 LISTED = 20  # up to so many pictures have a printed line each
@@ -38,12 +40,12 @@ def main(asked) -> int:
 
 
 def _checkpoint(asked) -> choose.Checkpoint:
-    if asked.checkpoint and (asked.dataset or asked.category or asked.model):
-        raise InputError("--checkpoint names one detector: leave --dataset, --category and --model out.")
+    if asked.checkpoint and (asked.dataset or asked.category or asked.model or asked.protocol):
+        raise InputError("--checkpoint names one detector: leave --dataset, --category, --model and --protocol out.")
     if asked.checkpoint:
         return choose.given(asked.checkpoint)
     with opened(asked.output) as output:
-        return choose.best(output, asked.dataset, asked.category, asked.model, tell=_warn)
+        return choose.best(output, asked.dataset, asked.category, asked.model, asked.protocol, tell=_warn)
 
 
 def _warn(line: str) -> None:
@@ -56,9 +58,37 @@ def _description(found: choose.Checkpoint) -> list[str]:
     return [
         f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
         f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
-        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split}",
+        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split} {_wish(found)}",
+        *_on_test(found),
         f"from {found.place}",
     ]
+
+
+def _wish(found: choose.Checkpoint) -> str:
+    """What the threshold was chosen for, and how much of that is known."""
+    config = found.config
+    if not config.false_alarms or None in (config.false_alarms_most, config.val_normals):
+        return "for the best F1"
+    wished, most = (f"{100 * share:.3g} %" for share in (config.false_alarms, config.false_alarms_most))
+    text = f"for {wished} false alarms: its {count(config.val_normals, 'good picture')} can promise {most} at most"
+    needed = thresholds.normals_needed(config.false_alarms)
+    few = f"; to show {wished} takes {needed}" if config.val_normals < needed else ""
+    return f"{text} (95 % confidence){few}"
+
+
+def _on_test(found: choose.Checkpoint) -> list[str]:
+    """What the threshold came to on the test part; nothing where the checkpoint does not say."""
+    config = found.config
+    if config.recall is None or config.false_alarm_rate is None:
+        return []
+    alarms, recall = (
+        reading.with_interval(*(getattr(config, name + end) for end in ("", "_low", "_high")))
+        for name in ("false_alarm_rate", "recall")
+    )
+    text = f"on the test part, with 95 % intervals: false alarms {alarms}, recall {recall}"
+    if None in (config.f1, config.f1_of_all):
+        return [text]
+    return [f"{text}, F1 {config.f1:.3f} ({config.f1_of_all:.3f} by calling everything defective)"]
 
 
 def _print_rows(rows: list[Prediction], dump: Dump) -> None:

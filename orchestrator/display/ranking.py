@@ -15,7 +15,7 @@ from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.words import cell, printable
 
-DISPENSABLE = ("trials", "au_pro", "val_auc", "f1")  # columns, on a narrow terminal
+DISPENSABLE = ("trials", "f1_of_all", "au_pro", "val_auc", "f1", "false_alarm_rate", "recall")  # on a narrow terminal
 PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
 
 

@@ -17,6 +17,7 @@ from orchestrator.errors import InputError
 from orchestrator.hashes import digest
 
 SAMPLERS = ("gp", "tpe", "random")
+THRESHOLDS = ("false-alarms", "f1")
 SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
@@ -60,6 +61,11 @@ class Experiment:
     warm_start: str | None = option(
         None, "begin each search with the best parameters that earlier jobs of this output found", "OUTPUT"
     )
+    threshold: str = option(
+        "false-alarms", "what chooses the score from which an image is defective: --false-alarms, or the best F1",
+        "NAME", THRESHOLDS,
+    )  # fmt: skip
+    false_alarms: float = option(0.05, "share of good images that may be called defective", "X")
     set: tuple[str, ...] = option(
         (), "fix a hyper-parameter for every model that has it, or for one", "[MODEL.]NAME=VALUE"
     )
@@ -74,9 +80,16 @@ class Experiment:
         for name in ("steps_per_epoch", "parallel_trials"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        if not 0 < self.false_alarms < 1:
+            raise InputError(f"--false-alarms {self.false_alarms:g}: a share above 0 and below 1 is expected, as 0.05.")
         for name in ("dataset", "model", "seed", "size_px"):
             if not getattr(self, name):
                 raise InputError(f"{flag(name)} is empty; name at least one.")
+
+    @property
+    def false_alarm_share(self) -> float | None:
+        """The share that thresholds are chosen for; None where the best F1 chooses."""
+        return None if self.threshold == "f1" else self.false_alarms
 
     def described(self) -> dict[str, Any]:
         """Its options by name; a single size is a number."""

@@ -1,5 +1,6 @@
 """A Job: one tuning study, made of an Experiment and of what the datasets hold. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from orchestrator.results.rows import Provenance
 from search_spaces.catalog import PRESETS, SPACES
 
 Params = dict[str, float | int | str]
-FORMAT = 2  # raise when rows of old and new code must not be mixed
+FORMAT = 3  # raise when rows of old and new code must not be mixed
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Job:
     trials: int  # fewer than the experiment asks for, where there is nothing to search
     fixed: tuple[tuple[str, Any], ...]
     workers: int
-    settings: str  # hash of all choices but dataset, category, model and seed: what differs in it is not averaged
+    choices: str  # JSON of all choices but dataset, category, model and seed
+    settings: str  # its hash: what differs in it is not averaged
     config_hash: str
     starts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()  # of a warm start: names and parameters
 
@@ -185,7 +187,8 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
         trials=experiment.trials if free else min(experiment.trials, presets),
         fixed=fixed,
         workers=workers,
-        settings=digest({**settings, "set": experiment.set})[:8],
+        choices=json.dumps(chosen := {**settings, "set": experiment.set}),
+        settings=digest(chosen)[:8],
         config_hash=digest(description),
     )
 
@@ -196,7 +199,8 @@ def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, A
     if experiment.steps_per_epoch is not None:
         names.append("steps_per_epoch")
     chosen = {name: getattr(experiment, name) for name in names}
-    return {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
+    described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
+    return {**described, "false_alarms": experiment.false_alarm_share}
 
 
 def _without(mapping: Mapping[str, Any], fixed: Sequence[tuple[str, Any]]) -> dict[str, Any]:

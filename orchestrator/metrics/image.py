@@ -28,17 +28,6 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float(average_precision_score(labels, scores)) if is_defined(labels, scores) else None
 
 
-def best_f1_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold (flag where score >= it) of the highest F1, midway between two neighbouring scores; the lowest
-    among equals."""
-    cuts = np.unique(scores)
-    middles = np.concatenate([cuts[:1], (cuts[:-1] + cuts[1:]) / 2])
-    flagged = scores[None, :] >= middles[:, None]
-    hits = (flagged & (labels == 1)).sum(1)
-    f1 = 2 * hits / (flagged.sum(1) + (labels == 1).sum())
-    return float(middles[int(np.argmax(f1))])
-
-
 def verdicts(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Verdicts:
     """Accuracy, precision, recall and F1 of flagging each image whose score (N,) is at least `threshold`."""
     flagged = scores >= threshold

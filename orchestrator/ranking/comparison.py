@@ -1,20 +1,23 @@
-"""How sure a mean test AUROC is, and whether one model beats another: bootstraps over seeds and test images. Pure.
+"""How sure a mean test AUROC is, and which models are told apart, over seeds and test images. Pure.
 
 `runs` are completed rows of one model, on one category or several; `judged` are the scores that they left.
 """
 
+import functools
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from orchestrator.hashes import seed_of
-from orchestrator.metrics import intervals
+from orchestrator.metrics import intervals, shares
+from orchestrator.metrics.intervals import Estimate, Interval
 
 CATEGORY = ["dataset", "category"]
 SAME_IMAGES = [*CATEGORY, "seed", "data_hash", "split_hash"]  # two runs that agree in these share their test part
 
-RUN = ["job_id", *SAME_IMAGES, "test_auc", "test_auc_low", "test_auc_high"]  # the columns that are read here
+RUN = ["job_id", *SAME_IMAGES, "test_auc", "test_auc_low", "test_auc_high", "threshold"]  # columns that are read here
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,13 @@ class Judgement:
     labels: np.ndarray
     scores: np.ndarray
 
+    @functools.cached_property
+    def placed(self) -> np.ndarray | None:
+        """(N,) placements; None where its AUROC has no interval."""
+        return intervals.placements(self.labels, self.scores)
+
 
 Judged = dict[str, Judgement]  # by job id
-Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,19 @@ class Lead:
     difference: float
     low: float
     high: float
+    p_value: float  # of no difference, by itself
     jobs: int  # of each model
     categories: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one of a ranking's lines may stand, by all comparisons of two lines together, with 95 % confidence."""
+
+    best: int
+    worst: int
+    p_first: float | None  # adjusted, of no difference from the first line; None where they cannot be compared
+    comparisons: int
 
 
 def judged(scores: pd.DataFrame) -> Judged:
@@ -51,85 +69,102 @@ def judged(scores: pd.DataFrame) -> Judged:
 
 
 def interval(runs: pd.DataFrame, judged: Judged) -> Interval:
-    """95 % interval of the mean test AUROC over categories, and over seeds within each; (None, None) without scores.
+    """95 % interval of the mean test AUROC over categories, and over seeds within each; without scores a single run has
+    its row's own, and several have (None, None).
 
     Categories are fixed: it speaks of other seeds and other images of these products, not of other products. Of a
-    single run it is the run's own interval, which speaks of other images only.
+    single run it speaks of other images only.
     """
-    if len(runs) == 1:
-        return runs.test_auc_low.iloc[0], runs.test_auc_high.iloc[0]
-    means = _resamples(runs, judged)
-    return (None, None) if means is None else intervals.central(means)
+    estimates = [_of_category(own, judged) for _, own in runs.groupby(CATEGORY)]
+    if estimates and all(found is not None for found in estimates):
+        return intervals.of_auroc(intervals.mean(estimates))
+    return (runs.test_auc_low.iloc[0], runs.test_auc_high.iloc[0]) if len(runs) == 1 else (None, None)
 
 
 def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]:
-    """95 % intervals of the mean accuracy, precision, recall and F1 of runs on one category, each run at its own
-    threshold, which is taken as given; (None, None) without scores or thresholds."""
-    if not set(runs.job_id) <= set(judged) or runs.threshold.isna().any():
-        return dict.fromkeys(("accuracy", "precision", "recall", "f1"), (None, None))
-    runs = _ordered(runs)
-    labels, scores, seed = _by_image(runs, judged)
+    """95 % intervals of the mean figures of shares.verdict_intervals of runs on one category, each run at its own
+    threshold, which is taken as given; none without scores or thresholds."""
+    if runs.empty or not set(runs.job_id) <= set(judged) or runs.threshold.isna().any():
+        return {}
+    parts = [judged[job] for job in runs.job_id]
+    labels, scores = _by_image(parts, [part.scores for part in parts])
     flagged = np.where(np.isnan(scores), np.nan, scores >= runs.threshold.to_numpy(float))
-    resamples = intervals.resampled_mean_verdicts(labels, flagged, seed)
-    return {name: intervals.central(values) for name, values in resamples.items()}
+    return shares.verdict_intervals(labels, flagged)
 
 
 def lead(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> Lead | None:
-    """Paired bootstrap: both models on the same resampled seeds and the same resampled images.
+    """Of two models on the same seeds and images.
 
     Only jobs that both completed on the same images are compared; None where there are none, or no scores of them.
     """
-    first, second = _paired(first, second)
-    if first.empty or not _same_images(first, second, judged):
+    return _lead(_by_place(first), _by_place(second), judged)
+
+
+def standings(ranking: Sequence[pd.DataFrame], judged: Judged) -> list[Standing]:
+    """Of the lines of one ranking, best first, each by its runs. Lines that are not told apart may stand in any order:
+    a line's best place is behind those that are told to be better, its worst before those told to be worse.
+
+    Told apart are two lines whose difference has a p value below .05 after Holm's adjustment for all pairs of lines
+    that can be compared: so all of it holds together.
+    """
+    places = [_by_place(runs) for runs in ranking]
+    found = {(i, j): _lead(places[i], places[j], judged) for i, j in itertools.combinations(range(len(places)), 2)}
+    found = {pair: lead for pair, lead in found.items() if lead is not None}
+    adjusted = dict(zip(found, intervals.holm([lead.p_value for lead in found.values()]), strict=True))
+    better, worse = np.zeros(len(places), int), np.zeros(len(places), int)  # than this line, how many
+    for pair, p_value in adjusted.items():
+        if p_value < 1 - intervals.COVERAGE:
+            ahead, behind = pair if found[pair].difference > 0 else pair[::-1]
+            better[behind] += 1
+            worse[ahead] += 1
+    return [
+        Standing(1 + int(better[i]), len(places) - int(worse[i]), adjusted.get((0, i)), len(found))
+        for i in range(len(places))
+    ]
+
+
+def _by_place(runs: pd.DataFrame) -> dict[tuple, tuple[str, float]]:
+    """SAME_IMAGES -> the job id and the test AUROC of the run on them."""
+    known = runs.dropna(subset=SAME_IMAGES)
+    keys = zip(*(known[name].tolist() for name in SAME_IMAGES), strict=True)
+    return dict(zip(keys, zip(known.job_id, known.test_auc, strict=True), strict=True))
+
+
+def _lead(first: dict[tuple, tuple], second: dict[tuple, tuple], judged: Judged) -> Lead | None:
+    common = sorted(first.keys() & second.keys())
+    pairs = [(judged.get(first[place][0]), judged.get(second[place][0])) for place in common]
+    if not pairs or not all(_can_be_paired(*pair) for pair in pairs):
         return None
-    resamples = _resamples(first, judged), _resamples(second, judged)
-    if any(means is None for means in resamples):
+    estimates, differences = [], []
+    for _, own in itertools.groupby(zip(common, pairs, strict=True), key=lambda item: item[0][: len(CATEGORY)]):
+        places, its = zip(*own, strict=True)
+        placed = _by_image([a for a, _ in its], [a.placed - b.placed for a, b in its])
+        estimates.append(intervals.estimate(*placed))
+        differences.append(float(np.mean([first[place][1] - second[place][1] for place in places])))
+    found = intervals.mean(estimates)
+    low, high = intervals.of_difference(found)
+    return Lead(float(np.mean(differences)), low, high, intervals.p_value(found), len(common), len(estimates))
+
+
+def _can_be_paired(one: Judgement | None, other: Judgement | None) -> bool:
+    if one is None or other is None or one.placed is None or other.placed is None:
+        return False
+    return np.array_equal(one.images, other.images)
+
+
+def _of_category(runs: pd.DataFrame, judged: Judged) -> Estimate | None:
+    """Of the runs on one category; None where scores are missing."""
+    parts = [judged.get(job) for job in runs.job_id]
+    if any(part is None or part.placed is None for part in parts):
         return None
-    low, high = intervals.central(resamples[0] - resamples[1])
-    by_category = first.assign(ahead=first.test_auc - second.test_auc).groupby(CATEGORY).ahead.mean()
-    return Lead(float(by_category.mean()), low, high, len(first), len(by_category))
+    return intervals.estimate(*_by_image(parts, [part.placed for part in parts]))
 
 
-def _paired(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs of each that have a partner on the same images, in the same order."""
-    first, second = (
-        runs.dropna(subset=SAME_IMAGES).drop_duplicates(SAME_IMAGES, keep="last").set_index(SAME_IMAGES)
-        for runs in (first, second)
-    )
-    common = first.index.intersection(second.index)
-    return first.loc[common].reset_index(), second.loc[common].reset_index()
-
-
-def _same_images(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> bool:
-    return all(
-        a in judged and b in judged and np.array_equal(judged[a].images, judged[b].images)
-        for a, b in zip(first.job_id, second.job_id, strict=True)
-    )
-
-
-def _resamples(runs: pd.DataFrame, judged: Judged) -> np.ndarray | None:
-    """(BOOTSTRAPS,) means over the categories, each resampled by itself; None where scores are missing."""
-    parts = [_category_resamples(own, judged) for _, own in runs.groupby(CATEGORY)]
-    return None if not parts or any(part is None for part in parts) else np.mean(parts, axis=0)
-
-
-def _category_resamples(runs: pd.DataFrame, judged: Judged) -> np.ndarray | None:
-    """The draws depend on the seeds and splits alone, so that models judged on the same images share them."""
-    if not set(runs.job_id) <= set(judged):
-        return None
-    return intervals.resampled_mean_auroc(*_by_image(_ordered(runs), judged))
-
-
-def _ordered(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.sort_values(["seed", "split_hash", "job_id"])
-
-
-def _by_image(runs: pd.DataFrame, judged: Judged) -> tuple[np.ndarray, np.ndarray, int]:
-    """Of R runs on one category: labels (U,) of their images, scores (U, R), NaN where an image is not in a run's test
-    part, and the seed of their draws."""
-    parts = [judged[job] for job in runs.job_id]
-    images, labels, scores = (np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0]))
+def _by_image(parts: Sequence[Judgement], values: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Of R runs on one category: the labels (U,) of their images, and the values (U, R) that each has for its own, NaN
+    where an image is not in a run's test part."""
+    images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
     _, first, place = np.unique(images, return_index=True, return_inverse=True)
     table = np.full((len(first), len(parts)), np.nan)
-    table[place, np.repeat(np.arange(len(parts)), [len(p.images) for p in parts])] = scores
-    return labels[first], table, seed_of("bootstrap", runs[SAME_IMAGES].values.tolist())
+    table[place, np.repeat(np.arange(len(parts)), [len(part.images) for part in parts])] = np.concatenate(values)
+    return labels[first], table

@@ -14,14 +14,20 @@ from orchestrator.ranking import leaderboard
 from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
-    "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "f1", "au_pro", "trials",
-    "seeds", "settings", "status",
+    "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "recall",
+    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "trials", "seeds", "differs", "data",
+    "status",
 )  # fmt: skip
 MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
-    "rank", "model", "protocol", "selection_split", "size_px", "settings", "test_auc", "interval", "worst_auc",
-    "val_auc", "f1", "au_pro", "categories", "failed", "trials",
+    "rank", "model", "protocol", "selection_split", "size_px", "differs", "test_auc", "interval", "worst_auc",
+    "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "categories", "failed", "trials",
 )  # fmt: skip
-CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "settings")
+TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
+HOW = (
+    "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
+    "together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
+)
+CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "differs", "data")
 
 
 @dataclass(frozen=True)
@@ -83,19 +89,23 @@ def markdown_text(text: str) -> str:
 def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
     """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
     table = lines.copy()
+    if "rank_best" in table:
+        table["rank"] = ranks(table)
     views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
     if "interval" in names:
         table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
+    for name in (name for name in leaderboard.RATES if f"{name}_low" in table and name in names):
+        table[name] = list(map(with_interval, table[name], table[f"{name}_low"], table[f"{name}_high"]))
     optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
-    table = table[[name for name in names if name not in optional or _varies(table, name)]]
-    return table.rename(columns={"interval": "95 % interval"}).map(short)
+    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    return table.rename(columns={"interval": "95 % interval", "differs": "settings"}).map(short)
 
 
-def _varies(table: pd.DataFrame, name: str) -> bool:
-    """Whether a column tells lines apart; settings, which differ with the size, only where they do so at one size."""
-    by_size = name == "settings" and "size_px" in table
-    return (table.groupby("size_px")[name].nunique().max() if by_size else table[name].nunique()) > 1
+def ranks(lines: pd.DataFrame) -> list[str]:
+    """"2", or "1-3" where the comparisons of a ranking leave these places open; "-" for what is not ranked."""
+    ends = zip(lines.rank_best.fillna(lines["rank"]), lines.rank_worst.fillna(lines["rank"]), strict=True)
+    return ["-" if pd.isna(best) else str(best) if best == worst else f"{best}-{worst}" for best, worst in ends]
 
 
 def leads(lines: pd.DataFrame) -> list[str]:
@@ -107,11 +117,9 @@ def leads(lines: pd.DataFrame) -> list[str]:
     if "category" in lines and lines.groupby("category").dataset.nunique().max() > 1:
         varying.append("dataset")
     compared = lines[lines.lead.notna()]
-    how = "told apart: 0 lies outside the interval of a paired bootstrap over the common seeds and their test images"
-    if (compared.lead_jobs == compared.lead_categories).any():
-        how += "; of one seed it says nothing about others"
-    has_sizes = lines.size_px.nunique() > 1
-    return [*(_lead_sentence(line, varying, has_sizes) for line in compared.to_dict("records")), how]
+    sentences = [_lead_sentence(line, varying) for line in compared.to_dict("records")]
+    of_one_seed = (compared.lead_jobs == compared.lead_categories).any()
+    return [*sentences, HOW + ("; of one seed it says nothing about others" if of_one_seed else "")]
 
 
 def caption(rows: pd.DataFrame) -> str:
@@ -128,12 +136,25 @@ def caption(rows: pd.DataFrame) -> str:
     text = printable(" · ".join(parts))
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
-    return text
+    older = len(rows) - len(leaderboard.newest(rows))
+    return f"{text}\n{not_ranked(older)}" if older else text
+
+
+def not_ranked(jobs: int) -> str:
+    """What is said of so many jobs on older data."""
+    return f"not ranked: {count(jobs, 'job')} on older pictures of a category; its newest ones count"
 
 
 def intervals(lows: pd.Series, highs: pd.Series) -> list[str]:
     """"low-high" of each pair with three decimals; "-" where there is none."""
     return ["-" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in zip(lows, highs, strict=True)]
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """"0.81 (0.63-0.92)", or "0.81" where the interval is not known; "-" for what is not there."""
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:.2f}" if low is None or pd.isna(low) else f"{value:.2f} ({low:.2f}-{high:.2f})"
 
 
 def short(value) -> str:
@@ -148,14 +169,14 @@ def short(value) -> str:
     return str(value)
 
 
-def _lead_sentence(line: dict, varying: list[str], has_sizes: bool) -> str:
+def _lead_sentence(line: dict, varying: list[str]) -> str:
     where = line.get("category") or f"mean of {count(line['lead_categories'], 'category', 'categories')}"
     where = ", ".join([where, *(line[name] for name in varying)])
-    first = leaderboard.at_size(line["model"], line["size_px"]) if has_sizes else line["model"]
-    names, lead, low, high = (first, line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
+    names, lead, low, high = (line["lead_of"], line["lead_over"]), line["lead"], line["lead_low"], line["lead_high"]
     if lead < 0:  # over the common seeds the second is ahead
         names, lead, low, high = names[::-1], -lead, -high, -low
+    among = f" among {count(line['comparisons'], 'comparison')}" if line["comparisons"] > 1 else ""
     return (
         f"{where}: {names[0]} leads {names[1]} by {lead:.3f} (95 % {low:.3f} to {high:.3f}, "
-        f"{count(line['lead_jobs'], 'job')} each): {'not ' if low <= 0 <= high else ''}told apart"
+        f"{count(line['lead_jobs'], 'job')} each): {'' if line['lead_p'] < TOLD_APART else 'not '}told apart{among}"
     )

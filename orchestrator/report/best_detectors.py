@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from orchestrator.ranking.reading import TOLD_APART
+
 RANKING = ["dataset", "category", "protocol"]  # lines that agree in these were ranked together
 CONTROL = "mean_image"
 STEP = 0.05  # of the left end of the scale that intervals are drawn on
@@ -59,12 +61,12 @@ def leaders(lines: pd.DataFrame) -> list[Leader]:
 
 
 def lead(first: pd.Series, competitors: int) -> tuple[str, bool]:
-    """In words, of a ranking's first line over its second; and whether 0 lies outside the interval of its lead."""
+    """In words, of a ranking's first line over its second; and whether the two are told apart and it is ahead."""
     if competitors < 2:
         return "no other model", False
     if pd.isna(first.lead):
         return "not comparable with the second: no test images in common", False
-    is_told_apart = first.lead_low > 0
+    is_told_apart = first.lead_p < TOLD_APART and first.lead > 0
     verdict = "better than" if is_told_apart else "not told apart from"
     interval = f"{first.lead_low:+.3f} to {first.lead_high:+.3f}"
     return f"{verdict} {first.lead_over} ({first.lead:+.3f}; {interval})", is_told_apart
@@ -82,9 +84,10 @@ def overall(models: pd.DataFrame) -> list[str]:
             continue
         where = "the only category" if first.categories == 1 else f"the {first.categories} categories that it finished"
         low, high = first.test_auc_low, first.test_auc_high
+        name = first.model if pd.isna(first.lead_of) else first.lead_of
         interval = "" if pd.isna(low) else f" (95 % {low:.3f} to {high:.3f})"
         said.append(
-            f"{first.model} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
+            f"{name} has the highest mean test AUROC, {first.test_auc:.3f}{interval}, over {where} "
             f"(protocol {protocol}, {first.size_px} px): {lead(first, len(ranking))[0]}."
         )
     return said

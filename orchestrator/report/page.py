@@ -40,7 +40,8 @@ COLUMNS = (
     Column("rank", "rank"), Column("contest", "category", False), Column("model", "model", False),
     Column("status", "status", False), Column("test_auc", "test AUROC"), Column("interval", "95 % interval", False),
     Column("val_auc", "val AUROC"),
-    Column("f1", "F1"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
+    Column("recall", "recall"), Column("false_alarm_rate", "false alarms"), Column("f1", "F1"),
+    Column("f1_of_all", "F1 of all"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
     Column("au_pro", "AU-PRO"), Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
     Column("wall_s", "refit s"),
 )  # fmt: skip
@@ -61,7 +62,7 @@ def render(output: Output, found: Tables) -> str:
     context = {
         "name": output.root.rstrip("/").rpartition("/")[2] or output.root,
         "found": found,
-        "caption": reading.caption(found.jobs if len(found.jobs) else found.trials).splitlines(),
+        "caption": _caption(found),
         "leaders": (leaders := answer.leaders(lines)) if len(lines) else [],
         "overall": answer.overall(models),
         "cues": [str(finding) for finding in cues.kept(output, found.jobs.data_hash.dropna())],
@@ -91,19 +92,30 @@ def render(output: Output, found: Tables) -> str:
     return _environment().get_template("page.html.jinja").render(**context, **_assets())
 
 
+def _caption(found: Tables) -> list[str]:
+    text = reading.caption(found.jobs if len(found.jobs) else found.trials)
+    return [*text.splitlines(), *([reading.not_ranked(found.older_jobs)] if found.older_jobs else [])]
+
+
 def _lines(found: Tables) -> pd.DataFrame:
     """Those of leaderboard.jobs, each with its `contest`."""
     lines = leaderboard.jobs(found.jobs, found.scores)
     if lines.empty:
         return lines
+    lines = lines.assign(ranks=reading.ranks(lines))
     return lines.merge(found.jobs[[*CONTEST, "contest"]].drop_duplicates(), on=CONTEST, how="left")
 
 
 def _cell(column: Column, line: dict) -> Cell:
+    if column.name == "rank":
+        return Cell(line["ranks"].replace("-", "–"), float(line["rank"]) if is_number(line["rank"]) else None)
     if column.name == "interval":
         low, high = line["test_auc_low"], line["test_auc_high"]
         return Cell(f"{low:.3f}–{high:.3f}", low) if is_number(low) else Cell("–", None)
     value = line[column.name]
+    if column.name in leaderboard.RATES and is_number(value):
+        shown = reading.with_interval(value, line[f"{column.name}_low"], line[f"{column.name}_high"])
+        return Cell(shown.replace("-", "–"), value)
     if column.name == "status":
         error = line["error"]
         value = f"{value}: {error}" if isinstance(error, str) else value

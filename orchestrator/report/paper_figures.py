@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from orchestrator.errors import InputError, choice
-from orchestrator.ranking import leaderboard, paper, reading
+from orchestrator.ranking import choices, leaderboard, paper, reading
 from orchestrator.report import paper_drawings
 from orchestrator.report.model_styles import Style, styles
 from orchestrator.results.output import Output, safe_name
@@ -22,7 +22,7 @@ from orchestrator.words import printable
 SAME_IMAGES = ["seed", "data_hash", "split_hash"]  # two jobs of a category that agree in these share their test part
 DPI = 200
 LONGEST_STEM = 200  # characters of a file's name: file systems take 255 with its number and extension
-INTERVALS = "Means over seeds; bars are 95 % bootstrap intervals."
+INTERVALS = "Means over seeds; bars are 95 % intervals (DeLong, on the logit scale)."
 PUBLISHED = "Published: Sun et al. 2025, who state no image size, split or seed."
 PAPERS_DATASETS = {paper.MVTEC_AD, paper.KOLEKTOR_SDD}
 PUBLISHED_AUROC = {
@@ -55,7 +55,7 @@ def write(output: Output, folder: Path, wanted: Wanted) -> Iterator[str]:
     Raises InputError where there is no finished job to draw, or the folder cannot be written.
     """
     runs = output.table("leaderboard").to_pandas()
-    runs = runs[runs.status == COMPLETED]
+    runs = leaderboard.newest(runs[runs.status == COMPLETED])
     if runs.empty:
         raise InputError(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some."
@@ -74,12 +74,14 @@ def _figures(
     output: Output, runs: pd.DataFrame, scores: pd.DataFrame, look: dict[str, Style], wanted: Wanted
 ) -> Iterator[tuple[str, Figure | str]]:
     """(name, the figure or why there is none)."""
+    words = choices.words(runs)
     for settings, own in runs.groupby("settings"):
         lines = leaderboard.jobs(own, scores)
         first = own.iloc[0]
         suffix = f"_{first.protocol}_{first.size_px}px_{settings}" if runs.settings.nunique() > 1 else ""
         published = PUBLISHED if set(own.model) & set(paper.MODELS) and set(own.dataset) & PAPERS_DATASETS else ""
-        text = _caption(own, _missing(lines), INTERVALS, published)
+        differs = f"Settings: {words[settings]}." if words[settings] else ""
+        text = _caption(own, differs, _missing(lines), INTERVALS, published)
         yield f"figure_8{suffix}", paper_drawings.by_category(lines, look, PUBLISHED_AUROC, text)
         for (dataset, category), its in own.groupby(["dataset", "category"]):
             ranked = list(lines[(lines.dataset == dataset) & (lines.category == category)].model)

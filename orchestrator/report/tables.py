@@ -7,6 +7,7 @@ from numbers import Real
 
 import pandas as pd
 
+from orchestrator.ranking import choices, leaderboard
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
 
@@ -21,6 +22,7 @@ class Tables:
     jobs: pd.DataFrame
     trials: pd.DataFrame
     scores: pd.DataFrame
+    older_jobs: int = 0  # left out, for they are on older data of their category
 
     @property
     def done(self) -> pd.DataFrame:
@@ -34,10 +36,12 @@ class Tables:
 
 
 def read(output: Output) -> Tables:
-    """All rows of an output but its pictures, which are read as they are needed."""
+    """All rows of an output on each category's newest data, but its pictures, which are read as they are needed."""
     jobs, trials, scores = (output.table(kind).to_pandas() for kind in ("leaderboard", "trials", "scores"))
+    older = set(jobs.job_id) - set(leaderboard.newest(jobs).job_id)
+    jobs, trials, scores = (rows[~rows.job_id.isin(older)] for rows in (jobs, trials, scores))
     names = contests(pd.concat([jobs, trials]))
-    return Tables(*(rows.assign(contest=_named(rows, names)) for rows in (jobs, trials)), scores)
+    return Tables(*(rows.assign(contest=_named(rows, names)) for rows in (jobs, trials)), scores, len(older))
 
 
 def contests(rows: pd.DataFrame) -> dict[tuple, str]:
@@ -53,7 +57,7 @@ def contests(rows: pd.DataFrame) -> dict[tuple, str]:
     if known.warm_start.nunique(dropna=False) > 1:
         parts["warm_start"] = known.warm_start.map(lambda text: "warm" if isinstance(text, str) else "cold")
     text = pd.Series(map(" · ".join, parts.itertuples(index=False)), known.index, dtype=str)
-    text = text.where(~text.duplicated(keep=False), text + " · " + known.settings)
+    text = text.where(~text.duplicated(keep=False), text + " · " + known.settings.map(choices.words(known)))
     return dict(zip(_keys(known), text, strict=True))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from orchestrator.ranking import choices
 from orchestrator.report.tables import Tables
 from orchestrator.results.output import Output
 
@@ -26,7 +27,7 @@ def of(output: Output, found: Tables) -> dict[str, Any]:
             "PyTorch": _values(both, "torch_version"),
             "Ray": _values(both, "ray_version"),
             "git commit": _values(both, "git_commit"),
-            "settings": _values(both, "settings"),
+            "settings": sorted(filter(None, choices.words(both).values())),
             "started": _values(both, "started_at")[:1],
             "finished": _values(both, "finished_at")[-1:],
             "rows": [f"{len(found.jobs)} jobs", f"{len(found.trials)} trials", f"{len(found.scores)} scores"],

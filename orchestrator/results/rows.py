@@ -40,6 +40,7 @@ class Provenance:
     ray_version: str | None = None
     git_commit: str | None = None
     warm_start: str | None = None  # the earlier output whose winners its search began with
+    choices: str | None = None  # JSON of what `settings` is the hash of, but for a warm start
     settings: str  # hash of the choices that seeds, categories and models of one run and size share
     config_hash: str
     data_hash: str | None = None
@@ -86,7 +87,16 @@ class JobRow(Provenance):
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
+    false_alarm_rate: float | None = None
+    false_alarm_rate_low: float | None = None
+    false_alarm_rate_high: float | None = None
+    f1_of_all: float | None = None  # of flagging every test image
     threshold: float | None = None
+    false_alarms: float | None = None  # their share that the threshold was chosen for; None: for the best F1
+    false_alarms_most: float | None = None  # with 95 % confidence, by the validation normals alone
+    val_normals: int | None = None
     average_precision: float | None = None
     pixel_auroc: float | None = None
     au_pro: float | None = None

@@ -36,6 +36,11 @@ LONGEST_SHOWN = 80  # letters of a wrong value
 MOST_WHOLE = 1 << 16  # of a hyper-parameter that is a whole number
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
 
+SHARES = (
+    "false_alarms", "false_alarms_most", "recall", "recall_low", "recall_high", "false_alarm_rate",
+    "false_alarm_rate_low", "false_alarm_rate_high", "f1", "f1_of_all",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -61,6 +66,17 @@ class Config:
     git_commit: str | None
     torch_version: str | None
     weights_sha256: str  # of the file of the weights: hex
+    false_alarms: float | None = None  # their share that the threshold was chosen for; None: for the best F1
+    false_alarms_most: float | None = None  # with 95 % confidence, by the validation normals alone
+    val_normals: int | None = None
+    recall: float | None = None  # on the test part, as all that follow
+    recall_low: float | None = None
+    recall_high: float | None = None
+    false_alarm_rate: float | None = None
+    false_alarm_rate_low: float | None = None
+    false_alarm_rate_high: float | None = None
+    f1: float | None = None
+    f1_of_all: float | None = None  # of flagging everything
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
@@ -75,6 +91,10 @@ class Config:
         for name, value in self.hparams.items():
             if isinstance(value, int) and abs(value) > MOST_WHOLE:
                 raise InputError(f"hparams: {name} is out of all bounds; at most {MOST_WHOLE} is expected.")
+
+        for name in SHARES:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to 1 is expected.")
 
     @property
     def size_px(self) -> int:
@@ -158,13 +178,14 @@ def _config(content: bytes, place: str) -> Config:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: {CONFIG} is no JSON: {_line(error)}. {EXPECTED}.") from None
     fields = {f.name for f in dataclasses.fields(Config)}
-    missing = sorted(fields - set(values)) if isinstance(values, dict) else sorted(fields)
+    needed = {f.name for f in dataclasses.fields(Config) if f.default is dataclasses.MISSING}
+    missing = sorted(needed - set(values)) if isinstance(values, dict) else sorted(needed)
     if missing:
         raise InputError(f"{place}: {CONFIG} lacks {', '.join(missing)}. 'defectsweep run --fresh' makes it anew.")
     if isinstance(values["image_shape"], list):
         values["image_shape"] = tuple(values["image_shape"])
     try:
-        return Config(**{name: values[name] for name in fields})
+        return Config(**{name: values[name] for name in fields & set(values)})
     except InputError as error:
         raise InputError(f"{place}: {CONFIG}: {error}") from None
 

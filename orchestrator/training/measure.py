@@ -12,11 +12,12 @@ import numpy as np
 from datasets.images import Images
 from model.contract import Detector
 from orchestrator.experiment.job import Job
-from orchestrator.hashes import seed_of
-from orchestrator.metrics import image, intervals, pixel
+from orchestrator.metrics import image, intervals, pixel, shares, thresholds
 from orchestrator.results.rows import PictureRow, ScoreRow
 from orchestrator.training import kept_pictures, scoring
 from orchestrator.training.selection import Selection
+
+ENDS = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ def validate(detector: Detector, data: Selection) -> float:
 
 def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Measurement:
     """Scores both parts: the threshold and the maps' range come from the validation part, all else from the test part.
-    Raises FloatingPointError where a score of the test part is not finite."""
+    Raises FloatingPointError where a score is not finite."""
     device, test = data.pixels.device, data.split.test
     detector.calibrate(scoring.normals(data.pixels, data.train))
     val_scores, val_maps = scoring.score(detector, data.val)
-    threshold = image.best_f1_threshold(data.val_labels, val_scores)
+    chosen = _threshold(job, data.val_labels, val_scores)
     start = time.perf_counter()
     scores, maps = scoring.score(detector, scoring.to_device(images.pixels[test], device))
     score_s = time.perf_counter() - start
@@ -54,17 +55,27 @@ def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Me
         raise FloatingPointError("the scores of the test part are not finite")
     figures = {
         "val_auc": image.auroc(data.val_labels, val_scores),
-        "threshold": threshold,
+        "threshold": chosen.value,
+        "false_alarms": job.experiment.false_alarm_share,
+        "false_alarms_most": chosen.most_false_alarms,
+        "val_normals": int((data.val_labels == 0).sum()),
         "score_images_per_s": len(test) / score_s,
-        **_test_figures(job, images, test, scores, maps, threshold),
+        **_test_figures(job, images, test, scores, maps, chosen.value),
     }
     return Measurement(
         figures,
         _score_rows(job, images, test, scores),
-        kept_pictures.rows(detector, job, images, test, scores, maps, threshold, device),
+        kept_pictures.rows(detector, job, images, test, scores, maps, chosen.value, device),
         map_low=float(val_maps.min()),
         map_high=float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE)),
     )
+
+
+def _threshold(job: Job, labels: np.ndarray, scores: np.ndarray) -> thresholds.Threshold:
+    share = job.experiment.false_alarm_share
+    if share is None:
+        return thresholds.for_best_f1(labels, scores)
+    return thresholds.for_false_alarms(labels, scores, share)
 
 
 def _test_figures(
@@ -73,17 +84,26 @@ def _test_figures(
     """Of the test images `test` (T,), their scores (T,) and maps (T, H, W)."""
     labels = images.labels[test]
     masks = images.masks[test] if images.masks is not None else None
-    low, high = intervals.auroc_interval(labels, scores, seed_of("bootstrap", job.config_hash))
+    low, high = intervals.auroc_interval(labels, scores)
     return {
         "test_auc": image.auroc(labels, scores),
         "test_auc_low": low,
         "test_auc_high": high,
         **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
+        **_rates(labels, scores >= threshold),
         "average_precision": image.average_precision(labels, scores),
         "pixel_auroc": None if masks is None else pixel.pixel_auroc(masks, maps),
         "au_pro": None if masks is None else pixel.au_pro(masks, maps),
         "test_images": len(test),
     }
+
+
+def _rates(labels: np.ndarray, flagged: np.ndarray) -> dict[str, float]:
+    """Of verdicts (T,): what they miss and what they flag in vain, with intervals, and what F1 is worth."""
+    found = shares.verdict_intervals(labels, flagged[:, None].astype(float))
+    ends = {f"{name}_{end}": found[name][i] for name in ("recall", "false_alarm_rate") for i, end in enumerate(ENDS)}
+    everything = image.verdicts(labels, np.ones(len(labels)), threshold=0.0)
+    return {"false_alarm_rate": float(flagged[labels == 0].mean()), **ends, "f1_of_all": everything.f1}
 
 
 def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:

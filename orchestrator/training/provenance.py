@@ -32,6 +32,7 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         "size_px": job.size_px,
         "batch": job.experiment.batch,
         "warm_start": job.experiment.warm_start,
+        "choices": job.choices,
         "settings": job.settings,
         "config_hash": job.config_hash,
         **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},

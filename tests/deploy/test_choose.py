@@ -42,6 +42,42 @@ def test_sizes_compete_by_validation_too(finish, output):
     assert choose.best(output).config.size_px == 64
 
 
+def test_the_newest_data_is_preferred_to_a_higher_figure_on_older(finish, output):
+    finish("a", val_auc=0.99, data_hash="one", started_at="2026-01-01T00:00:00.000+00:00")
+    finish("b", val_auc=0.8, data_hash="two", started_at="2026-01-02T00:00:00.000+00:00")
+    assert choose.best(output).config.job_id == "b"
+
+
+def test_seeds_are_averaged_and_the_first_one_judges(finish, output):
+    for seed, figures in enumerate([(0.8, 0.9), (0.99, 0.92)]):
+        for model, val_auc in zip(("mean_image", "ganomaly"), figures, strict=True):
+            finish(f"{model}-{seed}", model, job={"seed": (seed,)}, val_auc=val_auc)
+    assert choose.best(output).config.job_id == "ganomaly-0", "(.9 + .92) / 2 against (.8 + .99) / 2"
+
+
+def test_seeds_that_one_model_lacks_have_no_say(finish, output):
+    finish("a", val_auc=0.8)
+    finish("b", "ganomaly", val_auc=0.7)
+    finish("c", "ganomaly", job={"seed": (1,)}, val_auc=1.0)
+    assert choose.best(output).config.job_id == "a"
+
+
+def test_detectors_that_were_chosen_on_different_images_are_not_compared(finish, output):
+    finish("a", val_auc=0.8)
+    finish("b", job={"protocol": "synthetic"}, val_auc=0.99, selection_split="synthetic")
+    with pytest.raises(InputError, match="protocols holdout, synthetic: .* cannot be compared. Name one: --protocol"):
+        choose.best(output)
+    assert choose.best(output, protocol="holdout").config.job_id == "a"
+
+
+def test_nor_are_detectors_without_a_common_seed(finish, output):
+    finish("a", val_auc=0.8)
+    finish("b", "ganomaly", job={"seed": (1,)}, val_auc=0.9)
+    with pytest.raises(InputError, match="no seed in common.*ganomaly at 32 px, mean_image at 32 px"):
+        choose.best(output)
+    assert choose.best(output, model="ganomaly").config.job_id == "b"
+
+
 def test_of_equals_the_first_by_id_wins(finish, output):
     for job_id, model in (("c", "mean_image"), ("a", "mean_image"), ("b", "ganomaly")):
         finish(job_id, model, val_auc=0.9)
@@ -113,8 +149,8 @@ def test_a_missing_checkpoint_is_said(finish, output):
 
 
 def test_the_next_best_takes_the_place_of_one_that_is_damaged_and_that_is_told(finish, output):
-    for job_id, val_auc in (("a", 0.9), ("b", 0.8), ("c", 0.7)):
-        finish(job_id, val_auc=val_auc)
+    for job_id, val_auc, size_px in (("a", 0.9, 32), ("b", 0.8, 64), ("c", 0.7, 128)):
+        finish(job_id, job={"size_px": size_px}, val_auc=val_auc)
     output.write(output.read("checkpoints", "a", "weights.pt")[:99], "checkpoints", "a", "weights.pt")
     output.delete("checkpoints", "b", "config.json")
     told = []

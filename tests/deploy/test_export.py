@@ -55,7 +55,8 @@ def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
 
 
 @pytest.mark.parametrize(
-    "model", ["mean_image", "patch_gaussian", "padim", "patchcore", "patch_forged", "ganomaly", "sa_skip_ganomaly", "alad"]
+    "model",
+    ["mean_image", "patch_gaussian", "padim", "patchcore", "patch_forged", "ganomaly", "sa_skip_ganomaly", "alad"],
 )
 def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_pictures(load, model):
     found, images = load(model), pictures(3)

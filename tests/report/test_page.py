@@ -127,7 +127,7 @@ def test_every_section_has_a_heading_and_says_how_to_read_it(visit):
 
 def test_the_answer_stands_above_everything(visit):
     row = visit().locator("section").first.locator("tr", has_text="bottle · cold").inner_text()
-    assert "sa_skip_ganomaly" in row and "0.889 0.665–1.000" in row and "told apart from" in row
+    assert "sa_skip_ganomaly" in row and "0.889 0.308–0.993" in row and "told apart from" in row
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])

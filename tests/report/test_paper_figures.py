@@ -136,7 +136,7 @@ def test_figure_9_sets_only_models_of_the_same_images_side_by_side(output, leave
 
 def test_a_model_without_pictures_of_these_images_is_named(output, leave, tmp_path):
     leave("skip_ganomaly", auc=0.9)
-    leave(auc=0.6, columns={"data_hash": "other"})
+    leave(auc=0.6, columns={"split_hash": "other"})
     draw(output, tmp_path)
     assert "sa_skip_ganomaly has left no pictures of these images" in " ".join(svg(tmp_path, "figure_9_bottle").split())
 

@@ -70,6 +70,9 @@ def test_a_torn_file_is_named(make_checkpoint, load, name, share):
     [
         ({"model": "mean_imag"}, "Did you mean 'mean_image'"),
         ({"fit": "crop"}, "fit 'crop' does not exist"),
+        ({"false_alarms": 5.0}, "false_alarms is 5.0; a share from 0 to 1 is expected"),
+        ({"f1_of_all": float("nan")}, "f1_of_all is nan; a share from 0 to 1 is expected"),
+        ({"recall": "high"}, "recall is 'high'; float is expected"),
         ({"threshold": "high"}, "threshold is 'high'; float is expected"),
         ({"threshold": float("nan")}, "no finite numbers"),
         ({"map_low": 2.0, "map_high": 1.0}, "no finite numbers in order"),

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from orchestrator.metrics import image
+from orchestrator.metrics.shares import share_interval
+from orchestrator.metrics.thresholds import for_best_f1, for_false_alarms
 from orchestrator.training import detectors, scoring
 from orchestrator.training.measure import measure, validate
 from orchestrator.training.selection import select
@@ -37,9 +39,45 @@ def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(detector
     poisoned.pixels[data.split.test] = 255
     for source in (fabric, poisoned):
         found = measure(detector, job, source, data)
-        assert found.figures["threshold"] == image.best_f1_threshold(data.val_labels, scores)
+        expected = for_false_alarms(data.val_labels, scores, 0.05)
+        assert found.figures["threshold"] == expected.value
+        assert found.figures["false_alarms_most"] == expected.most_false_alarms
         assert found.map_low == maps.min()
         assert np.mean(maps > found.map_high) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_the_best_f1_may_set_the_threshold(make_job, detector, fabric, data):
+    scores, _ = scoring.score(detector, data.val)
+    by_f1 = make_job("fabric", model=("mean_image",), size_px=32, threshold="f1")
+    figures = measure(detector, by_f1, fabric, data).figures
+    assert figures["threshold"] == for_best_f1(data.val_labels, scores).value
+    assert figures["false_alarms"] is figures["false_alarms_most"] is None
+
+
+def test_validation_scores_that_are_not_finite_set_no_threshold(detector, job, fabric, data, monkeypatch):
+    score = type(detector).score
+
+    def broken(self, images):
+        scores, maps = score(self, images)
+        return scores * float("nan"), maps
+
+    monkeypatch.setattr(type(detector), "score", broken)
+    with pytest.raises(FloatingPointError, match="threshold are not finite"):
+        measure(detector, job, fabric, data)
+
+
+def test_recall_and_false_alarms_have_the_intervals_of_their_counts(detector, job, fabric, data):
+    found = measure(detector, job, fabric, data)
+    labels = np.array([score.label for score in found.scores])
+    flagged = np.array([score.score for score in found.scores]) >= found.figures["threshold"]
+    alarms, good = int(flagged[labels == 0].sum()), int((labels == 0).sum())
+    hits, defective = int(flagged[labels == 1].sum()), int((labels == 1).sum())
+    names = ("false_alarm_rate_low", "false_alarm_rate_high")
+    assert found.figures["false_alarm_rate"] == pytest.approx(alarms / good)
+    assert [found.figures[name] for name in names] == pytest.approx(share_interval(alarms, good))
+    ends = found.figures["recall_low"], found.figures["recall_high"]
+    assert ends == pytest.approx(share_interval(hits, defective))
+    assert found.figures["f1_of_all"] == pytest.approx(2 * defective / (defective + len(labels)))
 
 
 def test_every_test_image_has_a_score_and_the_figures_follow_from_the_scores(detector, job, fabric, data):

@@ -12,6 +12,7 @@ from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.metrics import image
+from orchestrator.metrics.thresholds import for_false_alarms
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, refit, saved_state, scoring
@@ -74,7 +75,7 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
     data = Selections(CPU).of(job, images)
     scores, maps = scoring.score(saved_detector.detector(CPU), data.val)
-    assert refitted[0].row.threshold == image.best_f1_threshold(data.val_labels, scores)
+    assert refitted[0].row.threshold == for_false_alarms(data.val_labels, scores, 0.05).value
     assert saved_detector.config.map_low == maps.min()
     assert np.mean(maps > saved_detector.config.map_high) == pytest.approx(1e-3, rel=0.01)
 
