@@ -4,8 +4,11 @@ more discriminators, which make it reconstruct images and codes.
 D_xz tells (x, E(x)) from (G(z), z); D_xx tells (x, x) from (x, G(E(x))); D_zz tells (z, z) from (z, E(G(z))). The score
 is the distance of D_xx's features of (x, x) and (x, G(E(x))), by moving averages of the networks. Networks, losses and
 numbers as in the authors' code for 32 px (commit 9922b72), but that D_xx joins its images along the channels (theirs:
-along the rows). Scaling rule: each doubling of the size adds a level to E, G and D_xz, on the image's side and half as
-wide, at least 32, and one to D_xx, inside and as wide as its last.
+along the rows), that all networks step at once on one batch (theirs: the discriminators first, then G and E on a batch
+of another permutation with new codes), and that batch normalisation has PyTorch's eps 1e-5 and keeps .9 of its averages
+at a step (theirs: 1e-3 and .99), which settle within the short trainings of a search. Scaling rule: each doubling of
+the size adds a level to E, G and D_xz, on the image's side and half as wide, at least 32, and one to D_xx, inside and
+as wide as its last.
 
 Letters: N images, C channels, H, W pixels, Z latent codes, F features of a pair.
 """

@@ -102,7 +102,7 @@ class Generator(nn.Module):
         up = widths(size_px)[::-1]
         self.to_map = _init(nn.Linear(LATENT_DIM, INNER_WIDTH * INNER_PX ** 2))
         self.blocks = nn.Sequential(*(ResidualBlock(*pair, nn.BatchNorm2d, up=True) for pair in pairwise(up)))
-        to_channels = _init(nn.Conv2d(up[-1], channels, 3, padding=1))
+        to_channels = _init(nn.Conv2d(up[-1], channels, 3, padding=1), math.sqrt(2))
         self.to_image = nn.Sequential(nn.BatchNorm2d(up[-1]), nn.ReLU(), to_channels, nn.Tanh())
 
     def forward(self, codes: Tensor) -> Tensor:

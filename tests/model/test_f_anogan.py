@@ -172,3 +172,11 @@ def test_the_score_adds_the_critics_feature_residual_by_kappa():
 def test_a_bad_option_is_refused_in_one_line(option):
     with pytest.raises(ValueError, match=rf"^{next(iter(option))} is [^\n]*; set it to [^\n]*$"):
         HParams(**option)
+
+
+def test_the_generators_output_begins_with_the_variance_of_the_authors():
+    """Of a convolution before no activation but a tanh: 4 / (fan_in + fan_out), as before a ReLU."""
+    torch.manual_seed(0)
+    convolution = FAnoGan(FAnoGan.HParams(), (3, 32, 32), "cpu").generator.to_image[2]
+    expected = (4 / (9 * (convolution.in_channels + convolution.out_channels))) ** 0.5
+    assert float(convolution.weight.detach().std()) == pytest.approx(expected, rel=0.05)
