@@ -14,7 +14,7 @@ from orchestrator.results.rows import Provenance
 from search_spaces.catalog import PRESETS, SPACES
 
 Params = dict[str, float | int | str]
-FORMAT = 2  # raise when rows of old and new code must not be mixed
+FORMAT = 3  # raise when rows of old and new code must not be mixed
 
 
 @dataclass(frozen=True)
