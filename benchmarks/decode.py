@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from datasets.catalog import find_dataset
+from datasets.frame import frame_of
 from datasets.images import Images, load
 from datasets.picture import Picture
 from datasets.readers.synthetic import draw
@@ -92,7 +93,7 @@ def measure(asked: argparse.Namespace, root: str, category: str) -> dict[str, fl
 
 
 def read_one(dataset: str, home: Path, size_px: int, sample: Sample) -> Picture:
-    return find_dataset(dataset).read(home, sample, size_px, "letterbox")
+    return find_dataset(dataset).read(home, sample, frame_of("letterbox", size_px))
 
 
 def decode_in_processes(read: Callable[[Sample], Picture], samples: list[Sample], workers: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import picture
+from datasets.frame import Frame
 from datasets.picture import Picture
 from datasets.readers import folder, kolektor_sdd, mvtec_ad, synthetic
 from datasets.sample import DataError, Sample
@@ -22,7 +23,7 @@ class Dataset:
     categories: tuple[str, ...]  # as published; empty where they are the user's own
     list_categories: Callable[[Path], list[str]]
     list_samples: Callable[[Path, str], list[Sample]]
-    read: Callable[[Path, Sample, int, str], Picture]  # (home, sample, size_px, fit)
+    read: Callable[[Path, Sample, Frame], Picture]  # (home, sample, frame)
 
     def home(self, root: str | Path | None) -> Path:
         """The dataset's folder: `root`, or `root/<name>` where that exists, so that one root can hold several. Raises

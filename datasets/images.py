@@ -17,6 +17,8 @@ import numpy as np
 from PIL.Image import DecompressionBombWarning
 
 from datasets.catalog import find_dataset
+from datasets.frame import Frame, frame_of
+from datasets.masks import Masks, own_size
 from datasets.picture import Picture, UnreadableError
 from datasets.sample import DataError, Sample
 
@@ -28,14 +30,15 @@ _NAMED_FILES = 3
 class Images:
     """One decoded category; plain numpy so that it travels without a copy through an object store.
 
-    Letters: N images, S = size_px. All tuples have N entries and the arrays' order, which is that of the paths.
+    Letters: N images, H, W the frame's height and width. All tuples have N entries and the arrays' order, which is that
+    of the paths.
     """
 
     dataset: str
     category: str
-    size_px: int
-    pixels: np.ndarray  # (N, S, S, 3) uint8
-    masks: np.ndarray | None  # (N, S, S) bool, all False for a normal image; None if the dataset has no masks
+    frame: Frame
+    pixels: np.ndarray  # (N, H, W, 3) uint8
+    masks: Masks | None  # at each picture's own proportions; None if the dataset has no masks
     samples: tuple[Sample, ...]
     content: tuple[str, ...]  # sha256 hex of each file's bytes
     pixel_hash: tuple[str, ...]  # sha256 hex of each image's pixels at native size: equal for pixel-identical images
@@ -62,20 +65,20 @@ def load(
     """Decodes all images of one category, by `workers` threads (default: one a core).
 
     `root` is the folder of the dataset `dataset` (None where it needs none); images become squares of `size_px`, by the
-    `fit` of datasets/picture.py. With `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises
+    `fit` of datasets/frame.py. With `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises
     DataError where there is no such dataset, root or category, files cannot be decoded, or nothing is left to train on.
     """
     source = find_dataset(dataset)
-    home = source.home(root)
+    home, frame = source.home(root), frame_of(fit, size_px)
     samples = source.scan(root, category)
 
     def read(sample: Sample) -> Picture | UnreadableError:
         try:
-            return source.read(home, sample, size_px, fit)
+            return source.read(home, sample, frame)
         except UnreadableError as error:
             return error
 
-    decoded = _Decoded(samples, size_px)
+    decoded = _Decoded(samples, frame)
     broken: dict[str, UnreadableError] = {}
     with (
         warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
@@ -88,16 +91,16 @@ def load(
                 decoded.add(sample, picture)
     if broken and not (skip_unreadable and decoded.kept):
         raise DataError(_describe(f"{dataset}/{category}", broken, len(samples)))
-    return Images(dataset, category, size_px, unreadable=tuple(broken), **decoded.columns())
+    return Images(dataset, category, frame, unreadable=tuple(broken), **decoded.columns())
 
 
 class _Decoded:
     """The arrays of a category while they fill: made for all of its samples, so that no picture is copied twice."""
 
-    def __init__(self, samples: Sequence[Sample], size_px: int):
-        shape, has_masks = (len(samples), size_px, size_px), any(sample.mask for sample in samples)
-        self.pixels = np.empty((*shape, 3), dtype=np.uint8)
-        self.masks = np.zeros(shape, dtype=bool) if has_masks else None
+    def __init__(self, samples: Sequence[Sample], frame: Frame):
+        self.pixels = np.empty((len(samples), frame.height, frame.width, 3), dtype=np.uint8)
+        self.has_masks = any(sample.mask for sample in samples)
+        self.bits: list[np.ndarray | None] = []
         self.kept: list[Sample] = []
         self.content: list[str] = []
         self.pixel_hash: list[str] = []
@@ -107,8 +110,7 @@ class _Decoded:
         """Puts one picture behind those before it."""
         row = len(self.kept)
         self.pixels[row] = picture.pixels
-        if self.masks is not None and picture.mask is not None:
-            self.masks[row] = picture.mask
+        self.bits.append(None if picture.mask is None else np.packbits(picture.mask))
         self.kept.append(sample)
         self.content.append(picture.content)
         self.pixel_hash.append(picture.pixel_hash)
@@ -118,13 +120,16 @@ class _Decoded:
         """The fields of Images that follow from the pictures."""
         return {
             "pixels": self.pixels[: len(self.kept)],
-            "masks": None if self.masks is None else self.masks[: len(self.kept)],
+            "masks": self._masks(),
             "samples": tuple(self.kept),
             "content": tuple(self.content),
             "pixel_hash": tuple(self.pixel_hash),
             "native_sizes": tuple(self.native_sizes),
             "data_hash": _data_hash(self.kept, self.content),
         }
+
+    def _masks(self) -> Masks | None:
+        return Masks(tuple(own_size(*size) for size in self.native_sizes), tuple(self.bits)) if self.has_masks else None
 
 
 def _describe(category: str, broken: dict[str, UnreadableError], total_images: int) -> str:

@@ -1,11 +1,11 @@
-"""One picture file -> one square uint8 image and its mask.
+"""One picture file -> one uint8 image of the frame's size, and its mask.
 
-bytes -> upright RGB at native size (hashed) -> resized -> padded to a square. The image is decoded whole, never by
+bytes -> upright RGB at native size (hashed) -> resized -> padded to the frame. The image is decoded whole, never by
 JPEG's cheaper reduced scales: the hash of its native pixels is what finds duplicates, and a split must not depend on
 the size that is asked for. A picture of more than 178,956,970 pixels, twice Pillow's own limit, is refused; how many
 are decoded at a time depends on the memory that there is.
 
-Letters: H, W a picture's native height and width; S = size_px.
+Letters: H, W a picture's native height and width; h, w those of its mask; R, C rows and columns of the frame.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from datasets import masks
+from datasets.frame import Frame
 from datasets.memory import decoding_budget
 from datasets.sample import DataError, Sample
 
-FITS = ("letterbox", "stretch")
-LARGEST_PX = 4096  # of a square's side: its pixels are 50 MB
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
-DECODING_BYTES = 18  # that a pixel takes from its file to a square, copies included
+DECODING_BYTES = 18  # that a pixel takes from its file to a frame, copies included
 _MEMORY = decoding_budget()
 
 
@@ -37,22 +37,22 @@ class UnreadableError(Exception):
 class Picture:
     """What one file became."""
 
-    pixels: np.ndarray  # (S, S, 3) uint8
-    mask: np.ndarray | None  # (S, S) bool
+    pixels: np.ndarray  # (R, C, 3) uint8
+    mask: np.ndarray | None  # (h, w) bool, at the picture's own proportions
     content: str  # sha256 hex of the file's bytes
     pixel_hash: str  # sha256 hex of the pixels at native size, upright RGB: equal for two encodings of one picture
     native_size: tuple[int, int]  # (H, W)
 
 
-def read(root: Path, sample: Sample, size_px: int, fit: str) -> Picture:
+def read(root: Path, sample: Sample, frame: Frame) -> Picture:
     """Decodes a sample's image, and its mask where it has one. Raises UnreadableError where either is no whole picture
     of a known format, and DataError where the mask's size is not its image's."""
     data = _read_bytes(root, sample.path)
     with _memory_for(data):
-        return _read(root, sample, data, size_px, fit)
+        return _read(root, sample, data, frame)
 
 
-def _read(root: Path, sample: Sample, data: bytes, size_px: int, fit: str) -> Picture:
+def _read(root: Path, sample: Sample, data: bytes, frame: Frame) -> Picture:
     pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
     mask = None
     if sample.mask is not None:
@@ -62,9 +62,9 @@ def _read(root: Path, sample: Sample, data: bytes, size_px: int, fit: str) -> Pi
                 f"{sample.mask} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
                 "expected equal sizes; repair the mask"
             )
-        mask = fit_mask(native_mask, size_px, fit)
+        mask = masks.resize(native_mask, masks.own_size(*native_mask.shape))
     return Picture(
-        pixels=fit_image(pixels, size_px, fit),
+        pixels=fit_image(pixels, frame),
         mask=mask,
         content=hashlib.sha256(data).hexdigest(),
         pixel_hash=_pixel_hash(pixels),
@@ -90,29 +90,21 @@ def read_mask(root: Path, path: str) -> np.ndarray:
     return levels > (127 if data.startswith(_JPEG_MAGIC) else 0)
 
 
-def fit_image(pixels: np.ndarray, size_px: int, fit: str) -> np.ndarray:
-    """(H, W, 3) uint8 -> (S, S, 3) uint8.
+def fit_image(pixels: np.ndarray, frame: Frame) -> np.ndarray:
+    """(H, W, 3) uint8 -> (R, C, 3) uint8.
 
-    "letterbox" keeps the proportions and fills each bar with the mean of the border beside it. So a plain background
-    goes on without an edge, and no single pixel of the border (a crack that ends there) becomes a streak across the
-    bar, as it would by repeating the border. "stretch" fills the square.
+    A frame that does not stretch keeps the proportions, and each bar is filled with the mean of the border beside it.
+    So a plain background goes on without an edge, and no single pixel of the border (a crack that ends there) becomes a
+    streak across the bar, as it would by repeating the border.
     """
-    rows, columns = inside(pixels.shape[0], pixels.shape[1], size_px, fit)
-    top, height, left, width = rows.start, rows.stop - rows.start, columns.start, columns.stop - columns.start
-    image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)  # PIL's is antialiased
-    inner = np.asarray(image)
-    square = np.empty((size_px, size_px, 3), dtype=np.uint8)
-    square[:top], square[top + height :] = _mean_colour(inner[0]), _mean_colour(inner[-1])
-    square[:, :left], square[:, left + width :] = _mean_colour(inner[:, 0]), _mean_colour(inner[:, -1])
-    square[top : top + height, left : left + width] = inner
-    return square
-
-
-def inside(height: int, width: int, size_px: int, fit: str) -> tuple[slice, slice]:
-    """The rows and the columns of its square that a picture of this size fills; the rest are bars."""
-    new_height, new_width = _fitted(height, width, size_px, fit)
-    (top, _), (left, _) = _padding(new_height, new_width, size_px)
-    return slice(top, top + new_height), slice(left, left + new_width)
+    rows, columns = frame.inside(*pixels.shape[:2])
+    size = columns.stop - columns.start, rows.stop - rows.start
+    inner = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))  # PIL's is antialiased
+    framed = np.empty((frame.height, frame.width, 3), dtype=np.uint8)
+    framed[: rows.start], framed[rows.stop :] = _mean_colour(inner[0]), _mean_colour(inner[-1])
+    framed[:, : columns.start], framed[:, columns.stop :] = _mean_colour(inner[:, 0]), _mean_colour(inner[:, -1])
+    framed[rows, columns] = inner
+    return framed
 
 
 def _mean_colour(line: np.ndarray) -> np.ndarray:
@@ -120,33 +112,10 @@ def _mean_colour(line: np.ndarray) -> np.ndarray:
     return np.rint(line.mean(axis=0)).astype(np.uint8)
 
 
-def fit_mask(mask: np.ndarray, size_px: int, fit: str) -> np.ndarray:
-    """(H, W) bool -> (S, S) bool with the image's geometry; a cell is set if any pixel in it is: none vanishes."""
-    height, width = _fitted(mask.shape[0], mask.shape[1], size_px, fit)
-    # reduceat over the cells' first rows: "any" of a cell when shrinking, the nearest row when growing
-    rows = np.logical_or.reduceat(mask, np.arange(height) * mask.shape[0] // height, axis=0)
-    cells = np.logical_or.reduceat(rows, np.arange(width) * mask.shape[1] // width, axis=1)
-    return np.pad(cells, _padding(height, width, size_px))
-
-
 def _pixel_hash(pixels: np.ndarray) -> str:
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels))
     return digest.hexdigest()
-
-
-def _fitted(height: int, width: int, size_px: int, fit: str) -> tuple[int, int]:
-    if fit == "stretch":
-        return size_px, size_px
-    if fit != "letterbox":
-        raise DataError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
-    longest = max(height, width)
-    return max(1, round(height * size_px / longest)), max(1, round(width * size_px / longest))
-
-
-def _padding(height: int, width: int, size_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    top, left = (size_px - height) // 2, (size_px - width) // 2
-    return (top, size_px - height - top), (left, size_px - width - left)
 
 
 def _size(array: np.ndarray) -> str:

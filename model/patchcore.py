@@ -27,6 +27,7 @@ from model.parts.smoothing import smooth, to_pixels
 
 PATCHES_PER_IMAGE = 1024
 MOST_PATCHES = 100_000
+BLOCK = 256  # rows of the bank that patches are compared with at a time: memory
 NEIGHBOURS = 3  # the side of the square that features are averaged over
 REWEIGHTED_BY = 9  # nearest rows of the bank (section 3.3)
 
@@ -64,8 +65,20 @@ class Bank(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Squared distances of patches (..., F) to all rows: (..., K)."""
-        squared = patches.square().sum(-1, keepdim=True) - 2 * patches @ self.rows.T + self.rows.square().sum(1)
-        return squared.clamp(min=0)
+        return squared_distances(patches, self.rows)
+
+    def nearest(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Of patches (N, P, F), the squared distance to the nearest row, and which that is: (N, P) each."""
+        blocks = [squared_distances(patches, rows).min(dim=2) for rows in self.rows.split(BLOCK)]
+        squared, block = torch.stack([found.values for found in blocks]).min(dim=0)
+        within = torch.stack([found.indices for found in blocks]).gather(0, block[None])[0]
+        return squared, block * BLOCK + within
+
+
+def squared_distances(patches: Tensor, rows: Tensor) -> Tensor:
+    """Of patches (..., F) to rows (K, F): (..., K)."""
+    squared = patches.square().sum(-1, keepdim=True) - 2 * patches @ rows.T + rows.square().sum(1)
+    return squared.clamp(min=0)
 
 
 class PatchCore(BackboneDetector):
@@ -76,7 +89,7 @@ class PatchCore(BackboneDetector):
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
         super().__init__(hparams, image_shape, device)
         self.bank = Bank(hparams.bank, self.features_count).to(self.device)
-        self.seed = int(torch.randint(2**31, ()))
+        self.seed = int(torch.randint(2**31, (), device="cpu"))
 
     def prepared(self, level: Tensor) -> Tensor:
         """Averaged over 3 x 3 neighbours, each feature vector of length 1."""
@@ -109,12 +122,12 @@ class PatchCore(BackboneDetector):
         """Scores: the highest of the smoothed distances, reweighted if asked; maps: those distances at the image's
         size."""
         patches = self._patches(self.take(images))  # (N, h * w, F)
-        squared, rows = torch.stack([torch.stack(self.bank(of).min(dim=1)) for of in patches.float()]).unbind(1)
+        squared, rows = self.bank.nearest(patches.float())
         distances = squared.sqrt()
         maps = smooth(distances.unflatten(1, self.grid), self.hparams.smoothing_px / self.patch_px)
         scores = maps.amax(dim=(1, 2))
         if self.hparams.reweighted:
-            scores = scores * self._weights(patches, distances, rows.long())
+            scores = scores * self._weights(patches, distances, rows)
         return scores, to_pixels(maps, self.patch_px, *self.image_shape[1:])
 
     def _weights(self, patches: Tensor, distances: Tensor, rows: Tensor) -> Tensor:

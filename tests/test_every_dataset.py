@@ -71,8 +71,10 @@ def test_every_category_is_decoded_and_split_under_every_protocol(dataset: tuple
         assert images.pixels.shape == (count, 16, 16, 3) and images.pixels.dtype == np.uint8
         assert len(images.content) == len(images.pixel_hash) == count
         if images.masks is not None:
-            assert images.masks.shape == (count, 16, 16) and images.masks.dtype == bool
-            np.testing.assert_array_equal(images.masks.any(axis=(1, 2)), images.labels == 1)
+            assert len(images.masks) == count
+            for i, size in enumerate(images.native_sizes):
+                assert images.masks[i].shape == size and images.masks[i].dtype == bool
+                assert images.masks[i].any() == images.labels[i]
         for protocol in PROTOCOLS:
             parts = split(images, protocol, 0)
             assert not images.labels[parts.train].any()

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datasets.picture import Picture
+from datasets import masks
+from datasets.frame import Frame
+from datasets.picture import Picture, fit_image
 from datasets.readers.synthetic_products import PRODUCTS, Flaw
 from datasets.sample import DataError, Sample
 from datasets.tree import require_category
@@ -58,12 +60,14 @@ def scan(root: str | Path | None, category: str) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.path)
 
 
-def read(root: str | Path | None, sample: Sample, size_px: int, fit: str) -> Picture:
-    """Draws a sample: (S, S, 3) uint8, and an (S, S) bool mask where it is defective. Its hashes are those of its
-    description: they do not depend on the size, nor on the processor."""
-    pixels, mask = draw(sample.path, size_px)
+def read(root: str | Path | None, sample: Sample, frame: Frame) -> Picture:
+    """Draws a sample, square: (S, S, 3) uint8, S the frame's height, and a mask where it is defective. Its hashes are
+    those of its description: they do not depend on the size, nor on the processor."""
+    native = frame.height, frame.height
+    pixels, mask = draw(sample.path, frame.height)
+    own_mask = masks.resize(mask, masks.own_size(*native)) if sample.label else None
     content = hashlib.sha256(f"synthetic {_VERSION}: {sample.path}".encode()).hexdigest()
-    return Picture(pixels, mask if sample.label else None, content, pixel_hash=content, native_size=(size_px, size_px))
+    return Picture(fit_image(pixels, frame), own_mask, content, pixel_hash=content, native_size=native)
 
 
 def write_files(root: str | Path, size_px: int) -> int:

@@ -19,7 +19,7 @@ import PIL
 import torch
 from torch import Tensor, nn
 
-from datasets.picture import fit_image, inside
+from datasets.picture import fit_image
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, RunError
@@ -84,8 +84,8 @@ class Square(nn.Module):
 
     def __init__(self, height: int, width: int, config: Config, columns_first: bool):
         super().__init__()
-        self.size_px, self.columns_first = config.size_px, columns_first
-        self.rows, self.columns = inside(height, width, config.size_px, config.fit)
+        self.frame, self.columns_first = config.frame, columns_first
+        self.rows, self.columns = self.frame.inside(height, width)
         self.vertical = Pass(height, self.rows.stop - self.rows.start)
         self.horizontal = Pass(width, self.columns.stop - self.columns.start)
 
@@ -96,16 +96,17 @@ class Square(nn.Module):
             levels = self._over_rows(self.horizontal(levels))
         else:
             levels = self.horizontal(self._over_rows(levels))
-        levels = self._between_bars(self._between_bars(levels, 2, self.rows), 3, self.columns)
+        levels = self._between_bars(levels, 2, self.rows, self.frame.height)
+        levels = self._between_bars(levels, 3, self.columns, self.frame.width)
         return levels.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
 
     def _over_rows(self, levels: Tensor) -> Tensor:
         return self.vertical(levels.transpose(2, 3)).transpose(2, 3)
 
-    def _between_bars(self, levels: Tensor, axis: int, filled: slice) -> Tensor:
+    def _between_bars(self, levels: Tensor, axis: int, filled: slice, side: int) -> Tensor:
         """Each bar along an axis is of the mean of the border beside it."""
         first, last = levels.narrow(axis, 0, 1), levels.narrow(axis, -1, 1)
-        before, after = self._bar(first, axis, filled.start), self._bar(last, axis, self.size_px - filled.stop)
+        before, after = self._bar(first, axis, filled.start), self._bar(last, axis, side - filled.stop)
         return torch.cat([before, levels, after], dim=axis)
 
     def _bar(self, border: Tensor, axis: int, thickness: int) -> Tensor:
@@ -147,7 +148,7 @@ class Export:
         """Of program and detector, on pictures (H, W, 3) uint8 of this size."""
         run, pairs = self.program.module(), []
         for chunk in chunks:
-            squares = np.stack([fit_image(pixels, self.config.size_px, self.config.fit) for pixels in chunk])
+            squares = np.stack([fit_image(pixels, self.config.frame) for pixels in chunk])
             expected, _ = scoring.score(self.detector, torch.from_numpy(squares))
             with torch.no_grad():
                 scores, flagged, _ = run(torch.from_numpy(np.stack(chunk)))
@@ -208,7 +209,7 @@ def square(size: tuple[int, int], config: Config) -> Square:
     """fit_image as a module. Pillow's passes come in an order that depends on its version and the size, so it is asked.
     Raises RunError where this Pillow does something else."""
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    expected = torch.from_numpy(fit_image(noise, config.size_px, config.fit))
+    expected = torch.from_numpy(fit_image(noise, config.frame))
     for columns_first in (True, False):
         found = Square(*size, config, columns_first)
         if torch.equal(found(torch.from_numpy(noise[None]))[0], expected):

@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from datasets.picture import inside
 from orchestrator.training.checkpoint import Config
 
 LEAST_PX, MOST_PX = 256, 512  # of a panel's longer side
@@ -67,10 +66,7 @@ def draw(shown: Panel, heat: np.ndarray, config: Config, score: float) -> bytes:
 
 def _on_scale(shown: Panel, heat: np.ndarray, config: Config) -> np.ndarray:
     """The part of a map that is picture, at its panel's size; 0 is the low end of the scale, 1 the high end."""
-    rows, columns = inside(*shown.native, config.size_px, config.fit)
-    height, width = shown.pixels.shape[:2]
-    values = Image.fromarray(np.ascontiguousarray(heat[rows, columns], dtype=np.float32))
-    values = np.asarray(values.resize((width, height), Image.Resampling.BILINEAR))
+    values = config.frame.out_of(heat, shown.native, shown.pixels.shape[:2])
     span = config.map_high - config.map_low
     return np.clip((values - config.map_low) / span, 0, 1) if span > 0 else np.zeros_like(values)
 

@@ -117,7 +117,7 @@ def _predictions(
             pixels = read_pixels(Path(picture.path))
         except UnreadableError as error:
             return error
-        return Fitted(fit_image(pixels, config.size_px, config.fit), heat_maps.panel(pixels))
+        return Fitted(fit_image(pixels, config.frame), heat_maps.panel(pixels))
 
     def draw(row: Prediction, shown: heat_maps.Panel, heat: np.ndarray) -> None:
         if row.heat_map is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets.catalog import DATASETS
-from datasets.picture import FITS, LARGEST_PX
+from datasets.frame import FITS, LARGEST_PX
 from datasets.split import PROTOCOLS
 from model.catalog import MODELS
 from orchestrator.errors import InputError

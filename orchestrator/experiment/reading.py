@@ -88,7 +88,8 @@ def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
     try:
         if kind is bool and isinstance(value, str):
             value = {"true": True, "false": False}.get(value.lower(), value)
-        if isinstance(value, dict | list | tuple) or value in (None, "") or (kind is bool) != isinstance(value, bool):
+        is_empty = value is None or (value == "" and spec.name != "output")  # which Storage refuses, as any bad place
+        if isinstance(value, dict | list | tuple) or is_empty or (kind is bool) != isinstance(value, bool):
             raise ValueError
         converted = kind(value)
         if kind is int and converted != float(value):

@@ -100,6 +100,7 @@ class JobRow(Provenance):
     average_precision: float | None = None
     pixel_auroc: float | None = None
     au_pro: float | None = None
+    mask_px: int | None = None  # shorter side of the masks that both were taken at
     epochs: int  # trained by the refit: up to the best epoch of the best trial
     test_images: int | None = None
     score_images_per_s: float | None = None

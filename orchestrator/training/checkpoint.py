@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.picture import FITS, LARGEST_PX
+from datasets.frame import FITS, LARGEST_PX, Frame, frame_of
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
@@ -100,6 +100,11 @@ class Config:
     def size_px(self) -> int:
         """S, the side of the square that the detector sees."""
         return self.image_shape[1]
+
+    @property
+    def frame(self) -> Frame:
+        """What a picture is brought to."""
+        return frame_of(self.fit, self.size_px)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from datasets.images import Images
+from datasets.masks import in_frame
 from model.contract import Detector
 from orchestrator.experiment.job import Job
 from orchestrator.results.rows import EXAMPLE, MISTAKE, PictureRow
@@ -59,10 +60,15 @@ def rows(
                 residual=png(grey(maps[position], low, high)),
                 residual_min=low,
                 residual_max=high,
-                mask=None if images.masks is None else png(images.masks[test[position]].astype(np.uint8) * 255),
+                mask=_mask(images, test[position]),
             )
         )
     return found
+
+
+def _mask(images: Images, index: int) -> bytes | None:
+    """As it lies in the frame, beside the image."""
+    return None if images.masks is None else png(in_frame(images.masks[index], images.frame).astype(np.uint8) * 255)
 
 
 def choose(

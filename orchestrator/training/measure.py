@@ -83,7 +83,6 @@ def _test_figures(
 ) -> dict[str, Any]:
     """Of the test images `test` (T,), their scores (T,) and maps (T, H, W)."""
     labels = images.labels[test]
-    masks = images.masks[test] if images.masks is not None else None
     low, high = intervals.auroc_interval(labels, scores)
     return {
         "test_auc": image.auroc(labels, scores),
@@ -92,8 +91,7 @@ def _test_figures(
         **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
         **_rates(labels, scores >= threshold),
         "average_precision": image.average_precision(labels, scores),
-        "pixel_auroc": None if masks is None else pixel.pixel_auroc(masks, maps),
-        "au_pro": None if masks is None else pixel.au_pro(masks, maps),
+        **_pixel_figures(images, test, maps),
         "test_images": len(test),
     }
 
@@ -104,6 +102,22 @@ def _rates(labels: np.ndarray, flagged: np.ndarray) -> dict[str, float]:
     ends = {f"{name}_{end}": found[name][i] for name in ("recall", "false_alarm_rate") for i, end in enumerate(ENDS)}
     everything = image.verdicts(labels, np.ones(len(labels)), threshold=0.0)
     return {"false_alarm_rate": float(flagged[labels == 0].mean()), **ends, "f1_of_all": everything.f1}
+
+
+def _pixel_figures(images: Images, test: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
+    """Of maps (T, H, W), each brought to the proportions and the size of its picture's mask: no bar counts."""
+    if images.masks is None:
+        return dict.fromkeys(("pixel_auroc", "au_pro", "mask_px"))
+    masks = [images.masks[i] for i in test]
+    own = [
+        images.frame.out_of(heat, images.native_sizes[i], mask.shape)
+        for i, heat, mask in zip(test, maps, masks, strict=True)
+    ]
+    return {
+        "pixel_auroc": pixel.pixel_auroc(masks, own),
+        "au_pro": pixel.au_pro(masks, own),
+        "mask_px": max(min(mask.shape) for mask in masks),
+    }
 
 
 def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:

@@ -41,8 +41,7 @@ class Selections:
     def of(self, job: Job, images: Images) -> Selection:
         """The selection of a job from its category's images. Raises DataError where they are too few."""
         protocol, seed = job.experiment.protocol, job.seed
-        decoded = (images.dataset, images.category, images.data_hash, images.size_px, job.experiment.fit)
-        key = (*decoded, protocol, seed)
+        key = (images.dataset, images.category, images.data_hash, images.frame, protocol, seed)
         if key not in self._kept:
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample, Split
 from datasets.split import PROTOCOLS, split
@@ -25,7 +26,8 @@ def images_of(*entries: tuple[str, ...], order: int | None = None) -> Images:
     samples, content, pixel_hash = zip(*rows, strict=True)
     blank = np.zeros((len(rows), 2, 2, 3), np.uint8)
     sizes = ((2, 2),) * len(rows)
-    return Images("folder", "cups", 2, blank, None, samples, content, pixel_hash, sizes, unreadable=(), data_hash="")
+    hashes = content, pixel_hash
+    return Images("folder", "cups", Frame(2, 2), blank, None, samples, *hashes, sizes, unreadable=(), data_hash="")
 
 
 def own_split(train: int, good: int, **defects: int) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from datasets import trivial_cues
+from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.sample import Sample
 from datasets.trivial_cues import Cue
@@ -24,7 +25,7 @@ def category(labels, pixels=None, part: str | None = None, sizes=None, size_byte
     )
     text = tuple(map(str, range(count)))
     sizes = tuple(sizes or [(4, 4)] * count)
-    return Images("folder", "cups", 4, levels, None, samples, text, text, sizes, unreadable=(), data_hash="")
+    return Images("folder", "cups", Frame(4, 4), levels, None, samples, text, text, sizes, unreadable=(), data_hash="")
 
 
 TEN = [0] * 5 + [1] * 5

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from datasets.frame import Frame
 from datasets.picture import fit_image, read_pixels
 from model.catalog import MODELS
 from orchestrator.deploy import export
@@ -51,7 +52,7 @@ def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
     config = dataclasses.replace(load().config, fit=how)
     images = pictures(2, *size)
     found = export.square(size, config)(torch.from_numpy(np.stack(images)))
-    assert np.array_equal(found, [fit_image(pixels, config.size_px, how) for pixels in images])
+    assert np.array_equal(found, [fit_image(pixels, config.frame) for pixels in images])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
 )
 def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_pictures(load, model):
     found, images = load(model), pictures(3)
-    squares = np.stack([fit_image(pixels, 32, "letterbox") for pixels in images])
+    squares = np.stack([fit_image(pixels, Frame(32, 32)) for pixels in images])
     expected, expected_maps = scoring.score(found.detector("cpu"), torch.from_numpy(squares))
     config = dataclasses.replace(found.config, threshold=float(np.median(expected)))
     program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.module()
@@ -126,7 +127,7 @@ def test_it_runs_without_this_repository(exported, tmp_path, checkout):
     done = subprocess.run(isolated, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     scores, flagged, shape, ours = json.loads(done.stdout)
-    squares = np.stack([fit_image(pixels, 32, "letterbox") for pixels in images])
+    squares = np.stack([fit_image(pixels, Frame(32, 32)) for pixels in images])
     expected, _ = scoring.score(exported.detector, torch.from_numpy(squares))
     assert scores == expected.tolist()
     assert (flagged, shape, ours) == ([score >= 0.5 for score in scores], [3, 23, 32], [])

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from datasets.frame import Frame
 from datasets.trivial_cues import Cue
 from orchestrator.experiment import cues
 from orchestrator.experiment.cues import Finding
@@ -28,7 +29,7 @@ def test_a_category_of_several_sizes_is_looked_at_once(fabric):
     lit = fabric.labels[:, None, None, None] * 200
     pixels = (lit + 0 * fabric.pixels).astype("uint8")
     bright = dataclasses.replace(fabric, pixels=pixels)
-    (finding,) = cues.find([bright, dataclasses.replace(bright, size_px=64)])
+    (finding,) = cues.find([bright, dataclasses.replace(bright, frame=Frame(64, 64))])
     assert (finding.category, finding.data_hash) == ("fabric", fabric.data_hash)
     assert finding.cues[0] == Cue("mean brightness", 1.0)
     assert cues.find([fabric]) == []

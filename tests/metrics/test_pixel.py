@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from orchestrator.metrics import pixel
+from orchestrator.metrics import image, pixel
 
 
 def test_pixel_auroc_is_over_all_pixels_of_all_images():
@@ -76,6 +76,15 @@ def test_au_pro_is_its_definition_with_and_without_ties(max_fpr, decimals):
     masks = ndimage.gaussian_filter(rng.normal(size=(3, 12, 12)), (0, 1.5, 1.5)) > 0.2
     maps = (masks * 0.5 + rng.normal(size=masks.shape)).round(decimals)
     assert pixel.au_pro(masks, maps, max_fpr) == pytest.approx(slow_au_pro(masks, maps, max_fpr))
+
+
+def test_images_may_be_of_several_sizes():
+    rng = np.random.default_rng(3)
+    masks = [rng.random(size) < 0.2 for size in ((6, 9), (12, 4), (5, 5))]
+    maps = [mask * 0.3 + rng.random(mask.shape) for mask in masks]
+    flat = [np.concatenate([array.ravel() for array in arrays]) for arrays in (masks, maps)]
+    assert pixel.pixel_auroc(masks, maps) == pytest.approx(image.auroc(*flat))
+    assert pixel.au_pro(masks[:1], maps[:1]) == pytest.approx(slow_au_pro(*map(np.stack, (masks[:1], maps[:1])), 0.3))
 
 
 def test_au_pro_of_a_perfect_map_is_one_and_of_a_useless_one_half_the_limit():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from model.patchcore import HParams, PatchCore
+from model.patchcore import BLOCK, Bank, HParams, PatchCore
 
 RANDOM = HParams(backbone="random", bank=64, smoothing_px=0.0)
 
@@ -36,6 +36,16 @@ def test_the_score_is_the_distance_to_the_nearest_row_of_the_patch_that_is_farth
     patches = detector.features(asked).flatten(2).transpose(1, 2)
     expected = torch.cdist(patches, detector.bank.rows).amin(dim=2).amax(dim=1)
     torch.testing.assert_close(detector.score(asked)[0], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_the_nearest_row_is_found_in_a_bank_of_several_blocks():
+    rows = torch.rand(2 * BLOCK + 5, 8, generator=torch.Generator().manual_seed(0))
+    bank = Bank(*rows.shape)
+    bank.fill(rows)
+    asked = rows[[3, BLOCK + 1, 2 * BLOCK + 4]].unflatten(0, (1, 3)) + 1e-3
+    squared, found = bank.nearest(asked)
+    assert found.tolist() == [[3, BLOCK + 1, 2 * BLOCK + 4]]
+    torch.testing.assert_close(squared, torch.full((1, 3), 8e-6), atol=2e-6, rtol=0)
 
 
 def test_every_level_counts_by_direction_alone():

@@ -248,9 +248,9 @@ def test_the_line_says_what_was_written(output, leave, tmp_path):
 
 def test_the_same_rows_give_the_same_file(output, leave, tmp_path):
     leave(output)
-    for name in ("one", "two"):
+    for name in ("one.html", "two.html"):
         writing.write(output, tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
 def test_a_search_under_way_has_a_report(output, make_job, make_trial, tmp_path):
@@ -288,7 +288,7 @@ def test_nothing_to_report_is_one_line(output, tmp_path):
 
 def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(output, leave, tmp_path):
     leave(output)
-    (tmp_path / "taken").mkdir()
-    with pytest.raises(InputError, match=r"taken cannot be written \(Is a directory\)"):
-        writing.write(output, tmp_path / "taken")
-    assert sorted(os.listdir(tmp_path)) == ["out", "taken"]
+    (tmp_path / "taken.html").mkdir()
+    with pytest.raises(InputError, match=r"taken.html cannot be written \(Is a directory\)"):
+        writing.write(output, tmp_path / "taken.html")
+    assert sorted(os.listdir(tmp_path)) == ["out", "taken.html"]

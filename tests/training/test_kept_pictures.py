@@ -131,7 +131,7 @@ def test_input_and_mask_are_the_images_own_pixels(images, made):
     index = {sample.path: i for i, sample in enumerate(images.samples)}
     for row in made[0]:
         np.testing.assert_array_equal(opened(row.image), images.pixels[index[row.path]])
-        np.testing.assert_array_equal(opened(row.mask), images.masks[index[row.path]] * 255)
+        np.testing.assert_array_equal(opened(row.mask), images.masks[index[row.path]] * 255)  # 32 px, and square
 
 
 def test_the_reconstruction_is_the_detectors_clipped_to_what_a_picture_can_hold(detector, made):

@@ -5,11 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from datasets.images import load
+from datasets.masks import in_frame
 from orchestrator.metrics import image
 from orchestrator.metrics.shares import share_interval
 from orchestrator.metrics.thresholds import for_best_f1, for_false_alarms
-from orchestrator.training import detectors, scoring
+from orchestrator.training import detectors, kept_pictures, scoring
 from orchestrator.training.measure import measure, validate
 from orchestrator.training.selection import select
 
@@ -92,7 +95,66 @@ def test_every_test_image_has_a_score_and_the_figures_follow_from_the_scores(det
 
 def test_without_masks_there_are_no_figures_of_pixels(detector, job, fabric, data):
     figures = measure(detector, job, dataclasses.replace(fabric, masks=None), data).figures
-    assert figures["pixel_auroc"] is figures["au_pro"] is None and figures["test_auc"] is not None
+    assert figures["pixel_auroc"] is figures["au_pro"] is figures["mask_px"] is None and figures["test_auc"] is not None
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    """A folder of noise, 24 wide and 60 high, some of it defective; with masks."""
+    root, rng = tmp_path_factory.mktemp("bars"), np.random.default_rng(0)
+    for kind, count in (("good", 40), ("dent", 60)):
+        for i in range(count):
+            path = root / "cups" / kind / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (60, 24, 3), dtype=np.uint8)).save(path)
+    for i in range(60):
+        mask = np.zeros((60, 24), np.uint8)
+        top, left = rng.integers(50), rng.integers(14)
+        mask[top : top + 10, left : left + 10] = 255
+        path = root / "cups" / "ground_truth" / "dent" / f"{i}_mask.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(path)
+    return str(root)
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch"])
+@pytest.mark.parametrize("size_px", [32, 64])
+def test_a_random_map_that_is_cold_in_the_bars_knows_nothing_of_pixels(bars, make_job, fit, size_px):
+    images = load("folder", bars, "cups", size_px, fit=fit)
+    data = select(images, "paper", 0, CPU)
+    detector = detectors.of_job(make_job("cups", model=("mean_image",), size_px=size_px, fit=fit), {}, data, seed=0)
+    rows, columns = images.frame.inside(60, 24)
+    rng = np.random.default_rng(1)
+
+    def score(batch):
+        maps = torch.zeros(len(batch), size_px, size_px)
+        inside = torch.from_numpy(rng.random((len(batch), rows.stop - rows.start, columns.stop - columns.start)))
+        maps[:, rows, columns] = 1 + inside.float()
+        return maps.amax(dim=(1, 2)), maps
+
+    detector.score = score
+    figures = measure(detector, make_job("cups", protocol="paper", size_px=size_px, fit=fit), images, data).figures
+    assert figures["pixel_auroc"] == pytest.approx(0.5, abs=0.01)
+    assert figures["au_pro"] == pytest.approx(0.15, abs=0.015), "half of the limit, as on a square picture"
+    assert figures["mask_px"] == 24
+
+
+def test_a_map_that_knows_the_masks_is_nearly_perfect_at_any_size(bars, make_job):
+    for size_px in (32, 64):
+        images = load("folder", bars, "cups", size_px)
+        data = select(images, "paper", 0, CPU)
+        job = make_job("cups", model=("mean_image",), protocol="paper", size_px=size_px)
+        detector = detectors.of_job(job, {}, data, seed=0)
+        shown = {images.pixels[i].tobytes(): in_frame(images.masks[i], images.frame) for i in data.split.test}
+
+        def score(batch, shown=shown):
+            squares = kept_pictures.to_pixels(batch)
+            maps = torch.from_numpy(np.stack([shown[square.tobytes()] for square in squares])).float()
+            return maps.amax(dim=(1, 2)), maps
+
+        detector.score = score
+        figures = measure(detector, job, images, data).figures
+        assert figures["pixel_auroc"] > 0.98 and figures["au_pro"] > 0.9
 
 
 def test_the_validation_auroc_is_that_of_its_scores(detector, data):

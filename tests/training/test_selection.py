@@ -41,7 +41,8 @@ def test_other_seeds_and_other_images_are_selected_anew(fabric, make_job):
 
 def test_the_same_pictures_by_another_fit_are_selected_anew(fabric, make_job):
     """In one process, a letterbox run and then a stretch run."""
-    selections, stretched = Selections(CPU), dataclasses.replace(fabric, pixels=255 - fabric.pixels)
+    frame = dataclasses.replace(fabric.frame, stretches=True)
+    selections, stretched = Selections(CPU), dataclasses.replace(fabric, frame=frame, pixels=255 - fabric.pixels)
     selections.of(make_job("fabric", size_px=32), fabric)
     found = selections.of(make_job("fabric", size_px=32, fit="stretch"), stretched)
     assert np.array_equal(found.pixels.numpy(), stretched.pixels)

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 
+from datasets.masks import Masks
 from datasets.split import split
 from model import skip_ganomaly
 from model.catalog import MODELS, TRAINING_FREE
@@ -42,7 +43,7 @@ def small(images, train: int):
     return dataclasses.replace(
         images,
         pixels=images.pixels[keep],
-        masks=images.masks[keep],
+        masks=Masks.of([images.masks[i] for i in keep]),
         samples=tuple(images.samples[i] for i in keep),
         content=tuple(images.content[i] for i in keep),
         pixel_hash=tuple(images.pixel_hash[i] for i in keep),

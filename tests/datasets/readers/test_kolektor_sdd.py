@@ -42,7 +42,7 @@ def test_items_are_groups_and_labels_come_from_the_label_pictures(root: Path) ->
 def test_copied_items_are_found_by_their_pixels_and_stay_on_one_side(root: Path) -> None:
     images = load("kolektor_sdd", str(root), "kolektor_sdd", 16)
     assert len(set(images.content)) == 48 and len(set(images.pixel_hash)) == 44
-    assert images.masks.any(axis=(1, 2)).sum() == 12
+    assert sum(images.masks[i].any() for i in range(len(images.masks))) == 12
     for seed in range(20):
         parts = split(images, "holdout", seed)
         side = {images.samples[i].group: name for name in ("train", "val", "test") for i in getattr(parts, name)}

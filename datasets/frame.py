@@ -1,0 +1,46 @@
+"""The frame that every picture of a category is brought to, and where in it a picture lies.
+
+Letters: H, W a picture's native height and width; h, w those that are asked for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from datasets.sample import DataError
+
+FITS = ("letterbox", "stretch")
+LARGEST_PX = 4096  # of a frame's side: the pixels of a square are 50 MB
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of pixels. A picture of other proportions lies between bars, or is stretched."""
+
+    height: int
+    width: int
+    stretches: bool = False
+
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and the columns that a picture of H = `height`, W = `width` fills; the rest are bars."""
+        new_height, new_width = self.height, self.width
+        if not self.stretches:
+            if height * self.width > width * self.height:
+                new_width = max(1, round(width * self.height / height))
+            else:
+                new_height = max(1, round(height * self.width / width))
+        top, left = (self.height - new_height) // 2, (self.width - new_width) // 2
+        return slice(top, top + new_height), slice(left, left + new_width)
+
+    def out_of(self, heat: np.ndarray, native: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """The part of a map of this frame that is picture, of `native` (H, W), at `size` (h, w): bilinear, float32."""
+        part = np.ascontiguousarray(heat[self.inside(*native)], dtype=np.float32)
+        return np.asarray(Image.fromarray(part).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def frame_of(fit: str, size_px: int) -> Frame:
+    """The frame of a fit. Raises DataError for one that there is not."""
+    if fit not in FITS:
+        raise DataError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
+    return Frame(size_px, size_px, stretches=fit == "stretch")
