@@ -21,6 +21,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.split import split
 from model.contract import Detector
@@ -121,7 +122,7 @@ def main() -> None:
     jobs = [(name, category, seed) for name in names for category in asked.categories for seed in asked.seed]
     for name, category, seed in jobs[at::parts]:
         dataset, root = category.split("=")
-        images = load(dataset.split("/")[0], root, dataset.split("/")[1], asked.size_px)
+        images = load(dataset.split("/")[0], root, dataset.split("/")[1], Frame(asked.size_px, asked.size_px))
         for row in measured(name, images, seed, asked):
             print(json.dumps({"category": images.category, "seed": seed, "size_px": asked.size_px} | row), flush=True)
 

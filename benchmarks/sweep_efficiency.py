@@ -27,6 +27,7 @@ from pathlib import Path
 
 import torch
 
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.readers.synthetic import write_files
 from orchestrator import CHECKOUT
@@ -110,7 +111,7 @@ def seconds_per_image(root: Path) -> float:
     found = []
     for epochs in (1, 6):
         job = jobs(experiment(epochs, 1), categories, 1)[1]
-        images = load("folder", str(root), job.category.name, SIZE_PX)
+        images = load("folder", str(root), job.category.name, Frame(SIZE_PX, SIZE_PX))
         row = finish(trial.train(plan.trial_task(job, 0, {}, 1), images, Selections(torch.device("cpu")), 0.0))
         found.append(row.wall_s / (epochs * row.train_images))
     return found[-1]
@@ -158,7 +159,7 @@ def run_textbook(root: Path, epochs: int, trials: int, slots: int) -> float:
 
     def train_worker(config: dict) -> None:
         torch.set_num_threads(1)
-        images = load("folder", str(root), config["job"].category.name, SIZE_PX)
+        images = load("folder", str(root), config["job"].category.name, Frame(SIZE_PX, SIZE_PX))
         params = tuple((name, config[name]) for name in ("lr", "w_adv", "w_con", "w_lat"))
         task = plan.TrialTask(config["job"], 0, None, params, (), 0)
         for progress in trial.train(task, images, Selections(torch.device("cpu")), 0.0):

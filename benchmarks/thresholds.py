@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from datasets.frame import Frame
 from datasets.images import Images, load
 from model.catalog import MODELS
 from orchestrator.metrics import image, thresholds
@@ -39,7 +40,7 @@ def main() -> None:
     )
     print("|" + "---|" * 13)
     for dataset, category in CATEGORIES:
-        images = load(dataset, str(asked.data_root / dataset), category, SIZE_PX)
+        images = load(dataset, str(asked.data_root / dataset), category, Frame(SIZE_PX, SIZE_PX))
         for name in DETECTORS:
             runs = np.array([run(images, name, seed, asked.false_alarms) for seed in range(asked.seeds)])
             means, spread = runs.mean(0), runs.std(0, ddof=1)

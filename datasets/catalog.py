@@ -1,10 +1,11 @@
 """The catalogue of datasets: one entry a dataset, found by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import picture
+from datasets.aspect import median_aspect
 from datasets.frame import Frame
 from datasets.picture import Picture
 from datasets.readers import folder, kolektor_sdd, mvtec_ad, synthetic
@@ -43,6 +44,10 @@ class Dataset:
     def scan(self, root: str | Path | None, category: str) -> list[Sample]:
         """The category's samples, sorted by path. Raises DataError if it does not exist or has no normal image."""
         return self.list_samples(self.home(root), category)
+
+    def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
+        """Width / height of a category's pictures, in general; those that are drawn are square."""
+        return median_aspect(self.home(root), samples) if self.needs_root else 1.0
 
 
 DATASETS: dict[str, Dataset] = {

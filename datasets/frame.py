@@ -10,7 +10,10 @@ from PIL import Image
 
 from datasets.sample import DataError
 
-FITS = ("letterbox", "stretch")
+OWN_ASPECT = ("aspect", "tile")  # of FITS, those whose frame has the proportions of a category's pictures
+FITS = (*OWN_ASPECT, "letterbox", "stretch")
+MULTIPLE_PX = 16  # of a frame's longer side, as networks halve it a few times
+ALMOST_SQUARE = 1.1  # up to this proportion, a picture is taken for square
 LARGEST_PX = 4096  # of a frame's side: the pixels of a square are 50 MB
 
 
@@ -39,8 +42,13 @@ class Frame:
         return np.asarray(Image.fromarray(part).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
-def frame_of(fit: str, size_px: int) -> Frame:
-    """The frame of a fit. Raises DataError for one that there is not."""
+def frame_of(fit: str, size_px: int, aspect: float = 1.0) -> Frame:
+    """The frame of a fit: a square of `size_px`, but for OWN_ASPECT: its shorter side, and the longer one as `aspect`,
+    which is width / height of a category's pictures, wants it. Raises DataError for a fit that there is not."""
     if fit not in FITS:
         raise DataError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
-    return Frame(size_px, size_px, stretches=fit == "stretch")
+    proportion = max(aspect, 1 / aspect)
+    if fit not in OWN_ASPECT or proportion <= ALMOST_SQUARE:
+        return Frame(size_px, size_px, stretches=fit == "stretch")
+    longer = min(max(round(size_px * proportion / MULTIPLE_PX) * MULTIPLE_PX, size_px), LARGEST_PX)
+    return Frame(size_px, longer) if aspect > 1 else Frame(longer, size_px)

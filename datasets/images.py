@@ -17,7 +17,7 @@ import numpy as np
 from PIL.Image import DecompressionBombWarning
 
 from datasets.catalog import find_dataset
-from datasets.frame import Frame, frame_of
+from datasets.frame import Frame
 from datasets.masks import Masks, own_size
 from datasets.picture import Picture, UnreadableError
 from datasets.sample import DataError, Sample
@@ -56,20 +56,19 @@ def load(
     dataset: str,
     root: str | None,
     category: str,
-    size_px: int,
+    frame: Frame,
     *,
-    fit: str = "letterbox",
     skip_unreadable: bool = False,
     workers: int | None = None,
 ) -> Images:
     """Decodes all images of one category, by `workers` threads (default: one a core).
 
-    `root` is the folder of the dataset `dataset` (None where it needs none); images become squares of `size_px`, by the
-    `fit` of datasets/frame.py. With `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises
-    DataError where there is no such dataset, root or category, files cannot be decoded, or nothing is left to train on.
+    `root` is the folder of the dataset `dataset` (None where it needs none); images are brought to `frame`. With
+    `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises DataError where there is no such
+    dataset, root or category, files cannot be decoded, or nothing is left to train on.
     """
     source = find_dataset(dataset)
-    home, frame = source.home(root), frame_of(fit, size_px)
+    home = source.home(root)
     samples = source.scan(root, category)
 
     def read(sample: Sample) -> Picture | UnreadableError:

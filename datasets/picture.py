@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from datasets import masks
 from datasets.frame import Frame
@@ -70,6 +70,17 @@ def _read(root: Path, sample: Sample, data: bytes, frame: Frame) -> Picture:
         pixel_hash=_pixel_hash(pixels),
         native_size=pixels.shape[:2],
     )
+
+
+def header_size(path: Path) -> tuple[int, int] | None:
+    """(H, W) of a picture, upright, as its header says; None where it has none that can be read."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    except Exception:  # whoever decodes it says what it is
+        return None
+    return (width, height) if is_turned else (height, width)
 
 
 def read_pixels(path: Path) -> np.ndarray:

@@ -43,5 +43,7 @@ MODELS = Catalogue({
     "mean_image": "model.mean_image:MeanImage",
 })
 
-# their `is_training_free`, known without importing them
+# what is known of them without importing them: which see images of any shape, others being built for squares alone, and
+# which are `is_training_free`
+ANY_SHAPE = ("patch_forged", "patch_gaussian", "padim", "patchcore", "mean_image")
 TRAINING_FREE = ("patch_gaussian", "padim", "patchcore", "mean_image")

@@ -18,9 +18,9 @@ import torch
 import yaml
 from PIL import Image
 
+from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.readers.synthetic import write_files
-from model.catalog import MODELS
 from orchestrator import CHECKOUT
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category, Job, jobs
@@ -38,7 +38,7 @@ from orchestrator.results.rows import (
     ScoreRow,
     TrialRow,
 )
-from orchestrator.training import checkpoint
+from orchestrator.training import checkpoint, detectors
 
 SLOW_FOLDER = Path(__file__).parent / "whole"
 MOST_CPU_S = 20.0  # of a test of the fast tier
@@ -207,6 +207,10 @@ def _identity(job: Job) -> dict:
         "protocol": job.experiment.protocol,
         "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
         "size_px": job.size_px,
+        "fit": job.experiment.fit,
+        "height_px": job.frame.height,
+        "width_px": job.frame.width,
+        "tile_px": job.tile_px,
         "batch": job.experiment.batch,
         "choices": job.choices,
         "settings": job.settings,
@@ -223,9 +227,9 @@ def make_checkpoint(make_job, make_job_row) -> Callable[..., tuple[JobRow, dict[
         torch.manual_seed(0)
         of = make_job(**{"model": (model,), "size_px": 32, **(job or {})})
         row = dataclasses.replace(make_job_row(of), **{"threshold": 0.5, **columns})
-        shape = (3, of.size_px, of.size_px)
-        detector = MODELS[model](MODELS[model].HParams(), shape, "cpu")
-        return row, checkpoint.files(detector, row, of, 0.0, 1.0)
+        shape = (3, of.frame.height, of.frame.width)
+        detector = detectors.build(model, {}, shape, "cpu", of.tile_px)
+        return row, checkpoint.files(detector, row, 0.0, 1.0)
 
     return make
 
@@ -243,7 +247,7 @@ def few_images(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def fabric(few_images) -> Images:
     """The images of that category, loaded at 32 px: 24 to train with, 82 labelled ones."""
-    return load("folder", str(few_images), "fabric", 32)
+    return load("folder", str(few_images), "fabric", Frame(32, 32))
 
 
 @pytest.fixture(scope="session")

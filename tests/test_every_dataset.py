@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from datasets.catalog import DATASETS, find_dataset
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.sample import DataError
 from datasets.split import PROTOCOLS, split
@@ -66,7 +67,7 @@ def test_scan_lists_sorted_samples_with_normals_to_train_on(dataset: tuple[str, 
 def test_every_category_is_decoded_and_split_under_every_protocol(dataset: tuple[str, str]) -> None:
     name, root = dataset
     for category in DATASETS[name].find_categories(root):
-        images = load(name, root, category, 16)
+        images = load(name, root, category, Frame(16, 16))
         count = len(images.samples)
         assert images.pixels.shape == (count, 16, 16, 3) and images.pixels.dtype == np.uint8
         assert len(images.content) == len(images.pixel_hash) == count

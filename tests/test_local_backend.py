@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from datasets.frame import Frame
 from datasets.images import load
 from model.catalog import MODELS
 from orchestrator.errors import RunError
@@ -23,7 +24,7 @@ from orchestrator.sweep.sweep import Listener, Sweep
 
 @pytest.fixture(scope="module")
 def images():
-    return load("synthetic", None, "fabric", 32)
+    return load("synthetic", None, "fabric", Frame(32, 32))
 
 
 @pytest.fixture

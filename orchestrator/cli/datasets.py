@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from datasets.catalog import DATASETS
+from datasets.frame import Frame
 from datasets.readers.synthetic import write_files
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
@@ -12,7 +13,7 @@ from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Decoding, jobs
 from orchestrator.words import printable
 
-CHECKED_PX = 32  # small, as only whether a picture can be read is of interest
+CHECKED = Frame(32, 32)  # small, as only whether a picture can be read is of interest
 
 
 def main(asked) -> int:
@@ -50,7 +51,8 @@ def _check(name: str | None, data_root: str | None) -> None:
     categories = preflight.survey(experiment, data_root)
     preflight.check_names(jobs(experiment, categories, workers=1))
     for category in categories:
-        images = next(iter(preflight.decode([Decoding(category, CHECKED_PX)], experiment, Execution()).values()))
+        decoded = preflight.decode([Decoding(category, CHECKED)], experiment, Execution())
+        images = next(iter(decoded.values()))
         findings += cues.find([images])
         defects = Counter(sample.defect for sample in images.samples if sample.label)
         normal = sum(sample.label == 0 for sample in images.samples)

@@ -10,7 +10,7 @@ from orchestrator.cli import arguments
 from orchestrator.errors import InputError
 from orchestrator.experiment import preflight, reading
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import jobs
+from orchestrator.experiment.job import Sized, jobs
 from orchestrator.results.output import Output
 from orchestrator.training import detectors
 from orchestrator.words import printable
@@ -45,7 +45,8 @@ def _check(experiment: Experiment, execution: Execution) -> int:
 
 
 def _models_line(experiment: Experiment) -> str:
-    detectors.check(experiment)
+    squares = [Sized(model, size_px) for size_px in experiment.size_px for model in experiment.model]
+    detectors.check(experiment, squares)
     return f"{', '.join(experiment.model)} at {', '.join(map(str, experiment.size_px))} px"
 
 

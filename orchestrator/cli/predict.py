@@ -13,6 +13,7 @@ from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Predictio
 from orchestrator.errors import InputError
 from orchestrator.metrics import thresholds
 from orchestrator.ranking import reading
+from orchestrator.training.checkpoint import Config
 from orchestrator.words import count, printable
 
 LISTED = 20  # up to so many pictures have a printed line each
@@ -56,12 +57,18 @@ def _description(found: choose.Checkpoint) -> list[str]:
     config = found.config
     auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
     return [
-        f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {config.size_px} px",
+        f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {_shape(config)}",
         f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
         f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split} {_wish(found)}",
         *_on_test(found),
         f"from {found.place}",
     ]
+
+
+def _shape(config: Config) -> str:
+    channels, height, width = config.image_shape
+    shape = f"{height} px" if height == width else f"{height} x {width} px"
+    return f"{shape} in tiles of {config.tile_px} px" if config.tile_px else shape
 
 
 def _wish(found: choose.Checkpoint) -> str:

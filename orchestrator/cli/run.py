@@ -32,7 +32,7 @@ def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
     start, command, status = time.monotonic(), command_of(arguments.given(asked), asked.config), 0
     with prepared(asked) as found:
-        detectors.check(found.experiment)
+        detectors.check(found.experiment, dict.fromkeys(job.sized for job in found.jobs))
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
         for job_id, lost in ledger.damaged.items():

@@ -4,7 +4,8 @@ picture -> Pillow's antialiased resize -> bars -> score >= threshold, all in the
 last bit: each of its two passes is a constant matrix of whole numbers. A resize in floating point
 (`F.interpolate(antialias=True)`) moved scores by up to 0.5 % and turned a verdict.
 
-Letters: N pictures, H, W their native height and width; h, w those of a picture in the detector's square, S its side.
+Letters: N pictures, H, W their native height and width; R, C those of the detector's
+frame; h, w those of a picture in it.
 """
 
 import io
@@ -79,8 +80,8 @@ def pass_weights(old: int, new: int) -> np.ndarray:
     return weights
 
 
-class Square(nn.Module):
-    """fit_image of pictures of one size: (N, H, W, 3) uint8 -> (N, S, S, 3) uint8."""
+class Framing(nn.Module):
+    """fit_image of pictures of one size: (N, H, W, 3) uint8 -> (N, R, C, 3) uint8."""
 
     def __init__(self, height: int, width: int, config: Config, columns_first: bool):
         super().__init__()
@@ -90,7 +91,7 @@ class Square(nn.Module):
         self.horizontal = Pass(width, self.columns.stop - self.columns.start)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures -> squares, as the class says."""
+        """Pictures -> framed ones, as the class says."""
         levels = pictures.permute(0, 3, 1, 2)
         if self.columns_first:
             levels = self._over_rows(self.horizontal(levels))
@@ -117,16 +118,16 @@ class Square(nn.Module):
 
 class Program(nn.Module):
     """Pictures (N, H, W, 3) uint8 -> scores (N,), verdicts (N,) bool: is it defective?, maps (N, h, w): the heat of
-    what the picture fills of the detector's square, so without its bars."""
+    what the picture fills of the detector's frame, so without its bars."""
 
-    def __init__(self, detector: Detector, config: Config, square: Square):
+    def __init__(self, detector: Detector, config: Config, framing: Framing):
         super().__init__()
-        self.detector, self.threshold, self.square = detector, config.threshold, square
+        self.detector, self.threshold, self.framing = detector, config.threshold, framing
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures -> scores, verdicts and maps, as the class says."""
-        scores, maps = self.detector.score(scoring.normalise(self.square(pictures)))
-        return scores, scores.double() >= self.threshold, maps[:, self.square.rows, self.square.columns]
+        scores, maps = self.detector.score(scoring.normalise(self.framing(pictures)))
+        return scores, scores.double() >= self.threshold, maps[:, self.framing.rows, self.framing.columns]
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ class Export:
         """Of program and detector, on pictures (H, W, 3) uint8 of this size."""
         run, pairs = self.program.module(), []
         for chunk in chunks:
-            squares = np.stack([fit_image(pixels, self.config.frame) for pixels in chunk])
-            expected, _ = scoring.score(self.detector, torch.from_numpy(squares))
+            framed = np.stack([fit_image(pixels, self.config.frame) for pixels in chunk])
+            expected, _ = scoring.score(self.detector, torch.from_numpy(framed))
             with torch.no_grad():
                 scores, flagged, _ = run(torch.from_numpy(np.stack(chunk)))
             pairs.append(np.stack([expected, scores.double().numpy(), flagged.numpy()], axis=1))
@@ -200,18 +201,18 @@ def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():
         detector.score(torch.zeros((1, *config.image_shape)))  # leaves it as it is when it scores
-        program = torch.export.export(Program(detector, config, square(size, config)), (example,), None,
+        program = torch.export.export(Program(detector, config, framing(size, config)), (example,), None,
                                       dynamic_shapes=({0: batch},))  # fmt: skip
     return Export(program, detector, config, size)
 
 
-def square(size: tuple[int, int], config: Config) -> Square:
+def framing(size: tuple[int, int], config: Config) -> Framing:
     """fit_image as a module. Pillow's passes come in an order that depends on its version and the size, so it is asked.
     Raises RunError where this Pillow does something else."""
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     expected = torch.from_numpy(fit_image(noise, config.frame))
     for columns_first in (True, False):
-        found = Square(*size, config, columns_first)
+        found = Framing(*size, config, columns_first)
         if torch.equal(found(torch.from_numpy(noise[None]))[0], expected):
             return found
     raise RunError(

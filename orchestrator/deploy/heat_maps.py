@@ -2,7 +2,7 @@
 
 The colours of all pictures of a detector mean the same: the scale's ends come from its checkpoint.
 
-Letters: H, W a picture's native height and width; h, w a panel's; S the side of the square that the detector sees.
+Letters: H, W a picture's native height and width; h, w a panel's; R, C those of the detector's frame.
 """
 
 import io
@@ -43,7 +43,7 @@ def panel(pixels: np.ndarray) -> Panel:
 
 
 def draw(shown: Panel, heat: np.ndarray, config: Config, score: float) -> bytes:
-    """A PNG file: verdict and scores, the picture, the same in grey under its map `heat` (S, S), the scale of colours.
+    """A PNG file: verdict and scores, the picture, the same in grey under its map `heat` (R, C), the scale of colours.
 
     What is hotter than half of the scale is outlined.
     """

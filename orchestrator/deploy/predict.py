@@ -69,7 +69,7 @@ class Prediction:
 class Fitted:
     """A picture as the detector sees it, and as it is shown."""
 
-    square: np.ndarray  # (S, S, 3) uint8
+    framed: np.ndarray  # (R, C, 3) uint8, of the detector's frame
     panel: heat_maps.Panel
 
 
@@ -130,7 +130,7 @@ def _predictions(
         for chunk in _chunks(zip(pictures, done, strict=True), scoring.SCORE_BATCH):
             whole = [one for _, one in chunk if isinstance(one, Fitted)]
             start = time.perf_counter()
-            scores, heats = _score(detector, [one.square for one in whole])
+            scores, heats = _score(detector, [one.framed for one in whole])
             times.score_s += time.perf_counter() - start
             times.pictures += len(whole)
             judged = iter(zip(scores, heats, strict=True))
@@ -145,10 +145,10 @@ def _predictions(
                 future.result()
 
 
-def _score(detector: Detector, squares: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    if not squares:
+def _score(detector: Detector, framed: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    if not framed:
         return np.empty(0), np.empty((0, 0, 0))
-    return scoring.score(detector, torch.from_numpy(np.stack(squares)).to(detector.device))
+    return scoring.score(detector, torch.from_numpy(np.stack(framed)).to(detector.device))
 
 
 def _row(

@@ -126,7 +126,7 @@ def _jobs(lefts: Sequence[Left], paces: dict[Sized, Pace]) -> tuple[list[str], C
         "dataset": [left.job.category.dataset for left in lefts],
         "category": [left.job.category.name for left in lefts],
         "model": [left.job.model for left in lefts],
-        "px": [str(left.job.size_px) for left in lefts],
+        "px": [left.job.sized.in_words().replace(" px", "") for left in lefts],
         "seed": [str(left.job.seed) for left in lefts],
     }
     if len(set(shown["category"])) == len(set(zip(shown["dataset"], shown["category"], strict=True))):
@@ -145,12 +145,12 @@ def _jobs(lefts: Sequence[Left], paces: dict[Sized, Pace]) -> tuple[list[str], C
 def _models(lefts: Sequence[Left], paces: dict[Sized, Pace]) -> tuple[list[str], Cells]:
     order = list(dict.fromkeys(left.job.sized for left in lefts))
     groups = groupby(sorted(lefts, key=lambda left: order.index(left.job.sized)), key=lambda left: left.job.sized)
-    has_sizes = len({sized.size_px for sized in order}) > 1
+    has_sizes = len({sized.in_words() for sized in order}) > 1
     lines = []
     for sized, group in groups:
         own = list(group)
         categories = {(left.job.category.dataset, left.job.category.name) for left in own}
-        name = [sized.model, str(sized.size_px)] if has_sizes else [sized.model]
+        name = [sized.model, sized.in_words().replace(" px", "")] if has_sizes else [sized.model]
         lines.append([*name, str(len(categories)), str(len(own)), *_work(own, paces.get(sized))])
     return ["model", *["px"] * has_sizes, "categories", "jobs", *WORK], lines
 

@@ -79,23 +79,19 @@ class Measured:
 def by_rows(rows: Iterable[TrialRow], asked: Collection[Sized], batch: int) -> list[Measured]:
     """The pace of each model and size `asked` for that rows were made of, medians over its rows: of several devices, on
     the one with the most rows; of rows of this batch, where it has any. Empty without such a row."""
-    useful = [row for row in rows if _sized(row) in asked and row.images_per_s and row.train_s and row.val_images]
+    useful = [row for row in rows if Sized.of(row) in asked and row.images_per_s and row.train_s and row.val_images]
     if not useful:
         return []
     device = Counter(row.device for row in useful).most_common(1)[0][0]
     useful = [row for row in useful if row.device == device]
     used, paces = [], {}
-    for sized in dict.fromkeys(map(_sized, useful)):
-        own = [row for row in useful if _sized(row) == sized]
+    for sized in dict.fromkeys(map(Sized.of, useful)):
+        own = [row for row in useful if Sized.of(row) == sized]
         own = [row for row in own if row.batch == batch] or own
         paces[sized] = _pace(own)
         used += own
     held, unit = _held(device, median(row.gpu_s / row.wall_s for row in used))
     return [Measured(paces, device, held, unit, rows=len(used))]
-
-
-def _sized(row: TrialRow) -> Sized:
-    return Sized(row.model, row.size_px)
 
 
 def _pace(rows: Sequence[TrialRow]) -> Pace:

@@ -42,15 +42,17 @@ def probe(experiment: Experiment, sized: Sized, device: torch.device, gpus: floa
 
 
 def _pace(experiment: Experiment, sized: Sized, device: torch.device) -> Pace:
-    (model, size_px), batch, is_cuda = sized, experiment.batch, device.type == "cuda"
+    batch, is_cuda = experiment.batch, device.type == "cuda"
+    height, width = sized.shape_px or (sized.size_px, sized.size_px)
     if is_cuda:
         torch.cuda.reset_peak_memory_stats(device)
 
     def build() -> Detector:
-        return detectors.build(model, experiment.fixed(model), (3, size_px, size_px), device)
+        params = experiment.fixed(sized.model)
+        return detectors.build(sized.model, params, (detectors.CHANNELS, height, width), device, sized.tile_px)
 
     detector = build()
-    shape = (max(batch, scoring.SCORE_BATCH), size_px, size_px, 3)
+    shape = (max(batch, scoring.SCORE_BATCH), height, width, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     phases = PHASES if not detector.is_ready(0.0) else PHASES[:1]
 

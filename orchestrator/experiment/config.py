@@ -21,7 +21,7 @@ THRESHOLDS = ("false-alarms", "f1")
 SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
-OPTIONAL = ("steps_per_epoch", "warm_start")
+OPTIONAL = ("steps_per_epoch", "tiles_across", "warm_start")
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -43,8 +43,15 @@ class Experiment:
     )
     protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
-    size_px: tuple[int, ...] = option((64,), "side of the square that images are fitted into", "N")
-    fit: str = option("letterbox", "how an image that is not square is fitted", "NAME", FITS)
+    size_px: tuple[int, ...] = option((64,), "side of a square image, shorter side of another, or side of a tile", "N")
+    fit: str = option(
+        "aspect",
+        "how an image that is not square is seen: aspect (whole, in tiles by models that see squares alone), tile, or "
+        "made a square",
+        "NAME",
+        FITS,
+    )
+    tiles_across: int | None = option(None, "tiles of --fit tile along an image's shorter side (default: 1)", "N")
     trials: int = option(8, "trials of each job", "N")
     epochs: int = option(20, "epochs of each trial", "N")
     steps_per_epoch: int | None = option(
@@ -73,13 +80,16 @@ class Experiment:
     def __post_init__(self):
         for name in ("trials", "epochs", "batch"):
             _at_least(name, getattr(self, name), 1)
-        for size_px in self.size_px:
-            _at_least("size_px", size_px, 1)
-            if size_px > LARGEST_PX:
-                raise InputError(f"--size-px {size_px}: {LARGEST_PX} or less is expected.")
-        for name in ("steps_per_epoch", "parallel_trials"):
+        for name in ("steps_per_epoch", "parallel_trials", "tiles_across"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        if self.tiles_across is not None and self.fit != "tile":
+            raise InputError(f"--tiles-across {self.tiles_across} is of --fit tile, and --fit is {self.fit}.")
+        for size_px in self.size_px:
+            _at_least("size_px", size_px, 1)
+            if self.shorter_side_px(size_px) > LARGEST_PX:
+                times = f" x --tiles-across {self.tiles_across}" if self.tiles_across else ""
+                raise InputError(f"--size-px {size_px}{times}: {LARGEST_PX} or less is expected.")
         if not 0 < self.false_alarms < 1:
             raise InputError(f"--false-alarms {self.false_alarms:g}: a share above 0 and below 1 is expected, as 0.05.")
         for name in ("dataset", "model", "seed", "size_px"):
@@ -90,6 +100,10 @@ class Experiment:
     def false_alarm_share(self) -> float | None:
         """The share that thresholds are chosen for; None where the best F1 chooses."""
         return None if self.threshold == "f1" else self.false_alarms
+
+    def shorter_side_px(self, size_px: int) -> int:
+        """Of the frame that images are brought to at a size."""
+        return size_px * (self.tiles_across or 1)
 
     def described(self) -> dict[str, Any]:
         """Its options by name; a single size is a number."""

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
-from model.catalog import TRAINING_FREE
+from datasets.frame import Frame, frame_of
+from model.catalog import ANY_SHAPE, TRAINING_FREE
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
@@ -28,20 +29,34 @@ class Category:
     images: int
     train_images: int
     fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
+    aspect: float = 1.0  # width / height of its pictures, in general
 
 
 class Decoding(NamedTuple):
-    """A category at one size: its images are decoded once, for all jobs on them."""
+    """A category in one frame: its images are decoded once, for all jobs on them."""
 
     category: Category
-    size_px: int
+    frame: Frame
 
 
 class Sized(NamedTuple):
-    """A model at one size, which has a pace."""
+    """A model at one size and shape, which has a pace."""
 
     model: str
     size_px: int
+    shape_px: tuple[int, int] | None = None  # height and width of the image, where it is no square of `size_px`
+    tile_px: int | None = None  # side of the tiles that the model sees of it; None where it sees it whole
+
+    @classmethod
+    def of(cls, row: Provenance) -> "Sized":
+        """What left a row."""
+        shape_px = (row.height_px or row.size_px, row.width_px or row.size_px)
+        return cls(row.model, row.size_px, None if shape_px == (row.size_px,) * 2 else shape_px, row.tile_px)
+
+    def in_words(self) -> str:
+        """Size and shape, for people."""
+        shape = f"{self.size_px} px" if self.shape_px is None else "{} x {} px".format(*self.shape_px)
+        return f"{shape} in tiles" if self.tile_px else shape
 
 
 @dataclass(frozen=True)
@@ -73,12 +88,27 @@ class Job:
     @property
     def decoding(self) -> Decoding:
         """The images that it works on."""
-        return Decoding(self.category, self.size_px)
+        return Decoding(self.category, self.frame)
+
+    @property
+    def frame(self) -> Frame:
+        """What its pictures are brought to."""
+        asked = self.experiment
+        return frame_of(asked.fit, asked.shorter_side_px(self.size_px), self.category.aspect)
+
+    @property
+    def tile_px(self) -> int | None:
+        """Side of the tiles that its model sees of the frame; None where it sees the frame whole."""
+        frame = self.frame
+        is_cut = self.experiment.fit == "tile" or (frame.height != frame.width and self.model not in ANY_SHAPE)
+        return self.size_px if is_cut and (frame.height, frame.width) != (self.size_px,) * 2 else None
 
     @property
     def sized(self) -> Sized:
-        """The model that it tunes, at its size."""
-        return Sized(self.model, self.size_px)
+        """The model that it tunes, at its size and shape."""
+        frame = self.frame
+        is_square = (frame.height, frame.width) == (self.size_px,) * 2
+        return Sized(self.model, self.size_px, None if is_square else (frame.height, frame.width), self.tile_px)
 
     @property
     def space(self) -> dict[str, BaseDistribution]:
@@ -125,7 +155,7 @@ class Job:
 
     def trial_pixels(self) -> float:
         """The same in pixels, so that jobs of several sizes may be compared."""
-        return self.trial_cost() * self.size_px**2
+        return self.trial_cost() * self.frame.height * self.frame.width
 
 
 @dataclass(frozen=True)
@@ -142,13 +172,14 @@ class TrialTask:
 
 
 def label(sized: Sized, experiment: Experiment) -> str:
-    """For people: the size is said where the experiment has several."""
-    return sized.model if len(experiment.size_px) == 1 else f"{sized.model} at {sized.size_px} px"
+    """For people: the size is said where the experiment has several, and the shape where it is no square."""
+    is_plain = len(experiment.size_px) == 1 and sized.shape_px is None
+    return sized.model if is_plain else f"{sized.model} at {sized.in_words()}"
 
 
 def title(row: Provenance, experiment: Experiment) -> str:
     """Of the job that left a row, for people."""
-    return f"{row.category} / {label(Sized(row.model, row.size_px), experiment)} / seed {row.seed}"
+    return f"{row.category} / {label(Sized.of(row), experiment)} / seed {row.seed}"
 
 
 def jobs(experiment: Experiment, categories: Sequence[Category], workers: int) -> list[Job]:
@@ -196,8 +227,7 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
 def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, Any]:
     """What all jobs of one size of a run share of that which decides their results."""
     names = ["parallel_trials", "protocol", "fit", "epochs", "batch", "sampler", "scheduler"]
-    if experiment.steps_per_epoch is not None:
-        names.append("steps_per_epoch")
+    names += [name for name in ("steps_per_epoch", "tiles_across") if getattr(experiment, name) is not None]
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
     return {**described, "false_alarms": experiment.false_alarm_share}

@@ -39,18 +39,17 @@ def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
 
 
 def decode(decodings: Sequence[Decoding], experiment: Experiment, execution: Execution) -> dict[Decoding, Images]:
-    """Decodes each category once a size and proves that it can be split. Raises InputError that names the file or the
+    """Decodes each category once a frame and proves that it can be split. Raises InputError that names the file or the
     part that is short."""
     decoded = {}
     for decoding in decodings:
-        category, size_px = decoding
+        category, frame = decoding
         images = _guard(
             load,
             category.dataset,
             category.root or None,
             category.name,
-            size_px,
-            fit=experiment.fit,
+            frame,
             skip_unreadable=execution.skip_unreadable,
         )
         for seed in experiment.seed:
@@ -86,7 +85,8 @@ def _category(dataset: str, name: str, data_root: str | None) -> Category:
     normal_train = sum(sample.label == 0 and sample.part != "test" for sample in samples)
     home = DATASETS[dataset].home(data_root)
     fingerprint = digest([(s.path, s.label, s.part, s.group, s.mask, _content(home, s)) for s in samples])
-    return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint)
+    aspect = DATASETS[dataset].aspect(data_root, samples)
+    return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint, aspect)
 
 
 def _content(home: Path, sample: Sample) -> int | str:

@@ -30,6 +30,10 @@ class Provenance:
     w_con: float | None = None
     w_lat: float | None = None
     size_px: int
+    fit: str | None = None
+    height_px: int | None = None  # of the frame that images were brought to
+    width_px: int | None = None
+    tile_px: int | None = None  # side of the tiles that the detector saw of it; None where it saw it whole
     batch: int
     train_images: int | None = None
     val_images: int | None = None

@@ -21,11 +21,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.frame import FITS, LARGEST_PX, Frame, frame_of
+from datasets.frame import FITS, LARGEST_PX, Frame
 from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
-from orchestrator.experiment.job import Job
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import detectors
@@ -48,8 +47,10 @@ class Config:
 
     model: str
     hparams: dict[str, Any]
-    image_shape: tuple[int, int, int]  # (3, S, S)
-    fit: str  # how a picture becomes a square
+    image_shape: tuple[int, int, int]  # (3, H, W): the frame that a picture is brought to
+    size_px: int
+    fit: str  # how a picture is brought to it
+    tile_px: int | None = None  # side of the tiles that the detector sees of it; None where it sees it whole
     threshold: float  # a picture of this score or more is defective; chosen on selection_split
     map_low: float  # of selection_split's maps the least value, and the highest but 0.1 %: the ends of a colour scale
     map_high: float
@@ -84,8 +85,10 @@ class Config:
         choice("model", self.model, list(MODELS))
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
-        if channels != 3 or height != width or not 1 <= height <= LARGEST_PX:
-            raise InputError(f"image_shape is {list(self.image_shape)}; [3, S, S] is expected, S up to {LARGEST_PX}.")
+        if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:
+            raise InputError(f"image_shape is {list(self.image_shape)}; [3, H, W] of up to {LARGEST_PX} is expected.")
+        if self.tile_px is not None and not 1 <= self.tile_px <= min(height, width):
+            raise InputError(f"tile_px is {self.tile_px}; from 1 to the image's shorter side is expected.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
             raise InputError("threshold, map_low and map_high are no finite numbers in order.")
         for name, value in self.hparams.items():
@@ -97,14 +100,9 @@ class Config:
                 raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to 1 is expected.")
 
     @property
-    def size_px(self) -> int:
-        """S, the side of the square that the detector sees."""
-        return self.image_shape[1]
-
-    @property
     def frame(self) -> Frame:
         """What a picture is brought to."""
-        return frame_of(self.fit, self.size_px)
+        return Frame(*self.image_shape[1:], stretches=self.fit == "stretch")
 
 
 @dataclass(frozen=True)
@@ -133,19 +131,18 @@ class Checkpoint:
     def _build(self, build: Callable[..., Detector]) -> Detector:
         config = self.config
         try:
-            return build(config.model, config.hparams, config.image_shape)
+            return build(config.model, config.hparams, config.image_shape, tile_px=config.tile_px)
         except (TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
 
-def files(detector: Detector, row: JobRow, job: Job, map_low: float, map_high: float) -> dict[str, bytes]:
+def files(detector: Detector, row: JobRow, map_low: float, map_high: float) -> dict[str, bytes]:
     """The two files of a trained detector by their names."""
     weights = io.BytesIO()
     torch.save({name: network.state_dict() for name, network in detector.networks().items()}, weights)
     own = {
         "hparams": dataclasses.asdict(detector.hparams),
         "image_shape": detector.image_shape,
-        "fit": job.experiment.fit,
         "map_low": map_low,
         "map_high": map_high,
         "weights_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),

@@ -34,6 +34,24 @@ def test_what_lies_in_a_bar_does_not_come_back_and_all_else_where_it_is_in_the_p
     assert peak[:, 0].min() == 80 and peak[:, 0].max() == 89 and peak[:, 1].max() <= 2
 
 
+@pytest.mark.parametrize("fit", ["aspect", "tile"])
+@pytest.mark.parametrize(
+    ("aspect", "height", "width"),
+    [(1.0, 64, 64), (1.09, 64, 64), (0.92, 64, 64), (1.25, 64, 80), (0.4, 160, 64), (2.47, 64, 160), (0.001, 4096, 64)],
+)
+def test_the_longer_side_is_as_the_pictures_want_it_in_multiples_of_16(fit, aspect, height, width):
+    assert frame_of(fit, 64, aspect) == Frame(height, width)
+
+
+def test_other_fits_are_square_whatever_the_pictures_are():
+    assert frame_of("letterbox", 64, 0.4) == Frame(64, 64)
+    assert frame_of("stretch", 64, 0.4) == Frame(64, 64, stretches=True)
+
+
+def test_a_side_that_is_no_multiple_of_16_is_never_the_longer_one_made_shorter():
+    assert frame_of("aspect", 40, 1.0) == Frame(40, 40) and frame_of("aspect", 40, 1.12) == Frame(40, 48)
+
+
 def test_an_unknown_fit_names_the_known_ones():
-    with pytest.raises(DataError, match="fit is 'crop'; expected one of letterbox, stretch"):
+    with pytest.raises(DataError, match="fit is 'crop'; expected one of aspect, tile, letterbox, stretch"):
         frame_of("crop", 8)

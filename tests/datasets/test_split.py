@@ -302,7 +302,7 @@ needs_real_data = pytest.mark.skipif(
 
 @needs_real_data
 def test_the_real_kolektor_sdd_has_two_items_twice_and_they_stay_together() -> None:
-    images = load("kolektor_sdd", REAL, "kolektor_sdd", 32)
+    images = load("kolektor_sdd", REAL, "kolektor_sdd", Frame(32, 32))
     assert len(images.samples) == 399 and int(images.labels.sum()) == 52
     for seed in range(10):
         parts = split(images, "holdout", seed)
@@ -317,7 +317,7 @@ def test_the_real_kolektor_sdd_has_two_items_twice_and_they_stay_together() -> N
 def test_the_real_mvtec_ad_is_split_as_its_test_part_allows(category: str, train: int, labelled: int) -> None:
     if not (Path(REAL) / "mvtec_ad" / category).is_dir():
         pytest.skip(f"no {category} in DEFECTSWEEP_TEST_DATA")
-    images = load("mvtec_ad", REAL, category, 32)
+    images = load("mvtec_ad", REAL, category, Frame(32, 32))
     parts = split(images, "holdout", 0)
     assert_honest(images, parts)
     assert len(parts.train) == train and len(parts.val) + len(parts.test) == labelled

@@ -89,11 +89,11 @@ def test_the_native_size_of_real_files_is_kept(tmp_path):
         folder = tmp_path / "cup" / ("good" if i < 5 else "bent")
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40 if i < 5 else 30, 20), (i, 50, 50)).save(folder / f"{i}.png")
-    images = load("folder", str(tmp_path), "cup", 8)
+    images = load("folder", str(tmp_path), "cup", Frame(8, 8))
     assert set(images.native_sizes) == {(20, 40), (20, 30)}
     assert "width in pixels" in names(images)
 
 
 def test_the_generated_products_have_none():
     for name in ("washer", "fabric", "board"):
-        assert trivial_cues.find(load("synthetic", None, name, 32)) == []
+        assert trivial_cues.find(load("synthetic", None, name, Frame(32, 32))) == []

@@ -51,7 +51,7 @@ def exported(load) -> export.Export:
 def test_the_programs_resize_is_pillows_to_the_last_bit(load, size, how):
     config = dataclasses.replace(load().config, fit=how)
     images = pictures(2, *size)
-    found = export.square(size, config)(torch.from_numpy(np.stack(images)))
+    found = export.framing(size, config)(torch.from_numpy(np.stack(images)))
     assert np.array_equal(found, [fit_image(pixels, config.frame) for pixels in images])
 
 

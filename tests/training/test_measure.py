@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from datasets.frame import Frame, frame_of
 from datasets.images import load
 from datasets.masks import in_frame
 from orchestrator.metrics import image
@@ -120,7 +121,7 @@ def bars(tmp_path_factory):
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
 @pytest.mark.parametrize("size_px", [32, 64])
 def test_a_random_map_that_is_cold_in_the_bars_knows_nothing_of_pixels(bars, make_job, fit, size_px):
-    images = load("folder", bars, "cups", size_px, fit=fit)
+    images = load("folder", bars, "cups", frame_of(fit, size_px))
     data = select(images, "paper", 0, CPU)
     detector = detectors.of_job(make_job("cups", model=("mean_image",), size_px=size_px, fit=fit), {}, data, seed=0)
     rows, columns = images.frame.inside(60, 24)
@@ -141,7 +142,7 @@ def test_a_random_map_that_is_cold_in_the_bars_knows_nothing_of_pixels(bars, mak
 
 def test_a_map_that_knows_the_masks_is_nearly_perfect_at_any_size(bars, make_job):
     for size_px in (32, 64):
-        images = load("folder", bars, "cups", size_px)
+        images = load("folder", bars, "cups", Frame(size_px, size_px))
         data = select(images, "paper", 0, CPU)
         job = make_job("cups", model=("mean_image",), protocol="paper", size_px=size_px)
         detector = detectors.of_job(job, {}, data, seed=0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.readers.folder import find_categories, scan
 from datasets.sample import DataError
@@ -85,7 +86,7 @@ def test_a_mask_folder_is_no_defect(tmp_path: Path) -> None:
 
 def test_a_users_folder_goes_through_every_protocol(tmp_path: Path) -> None:
     save(tmp_path, *(f"cups/good/{i}.png" for i in range(12)), *(f"cups/dent/{i}.png" for i in range(4)))
-    images = load("folder", str(tmp_path), "cups", 8)
+    images = load("folder", str(tmp_path), "cups", Frame(8, 8))
     sizes = {p: [len(getattr(split(images, p, 0), part)) for part in ("train", "val", "test", "forge")]
              for p in ("holdout", "synthetic", "paper")}
     assert sizes == {"holdout": [6, 5, 5, 0], "synthetic": [5, 1, 10, 1], "paper": [6, 10, 10, 0]}
@@ -93,7 +94,7 @@ def test_a_users_folder_goes_through_every_protocol(tmp_path: Path) -> None:
 
 def test_only_normal_images_are_listed_but_cannot_be_measured(tmp_path: Path) -> None:
     save(tmp_path, *(f"cups/good/{i}.png" for i in range(12)))
-    images = load("folder", str(tmp_path), "cups", 8)
+    images = load("folder", str(tmp_path), "cups", Frame(8, 8))
     for protocol in ("holdout", "synthetic", "paper"):
         with pytest.raises(DataError, match="12 normal and 0 defective images; .*expected at least 1; add defective"):
             split(images, protocol, 0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.frame import Frame
 from datasets.images import load
 from datasets.readers.kolektor_sdd import find_categories, scan
 from datasets.sample import DataError
@@ -40,7 +41,7 @@ def test_items_are_groups_and_labels_come_from_the_label_pictures(root: Path) ->
 
 
 def test_copied_items_are_found_by_their_pixels_and_stay_on_one_side(root: Path) -> None:
-    images = load("kolektor_sdd", str(root), "kolektor_sdd", 16)
+    images = load("kolektor_sdd", str(root), "kolektor_sdd", Frame(16, 16))
     assert len(set(images.content)) == 48 and len(set(images.pixel_hash)) == 44
     assert sum(images.masks[i].any() for i in range(len(images.masks))) == 12
     for seed in range(20):
@@ -52,7 +53,7 @@ def test_copied_items_are_found_by_their_pixels_and_stay_on_one_side(root: Path)
 def test_a_root_may_hold_the_dataset_in_a_folder_of_its_name(root: Path) -> None:
     (root.parent / "data").mkdir(exist_ok=True)
     root.rename(root.parent / "data" / "kolektor_sdd")
-    assert len(load("kolektor_sdd", str(root.parent / "data"), "kolektor_sdd", 8).samples) == 48
+    assert len(load("kolektor_sdd", str(root.parent / "data"), "kolektor_sdd", Frame(8, 8)).samples) == 48
 
 
 def test_there_is_one_category(root: Path) -> None:

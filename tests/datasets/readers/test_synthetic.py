@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.readers import mvtec_ad, synthetic
 from datasets.readers.synthetic import CATEGORIES, DEFECTS, draw
@@ -51,7 +52,7 @@ def auroc(scores: np.ndarray, images: Images) -> float:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_trivial_control_does_not_win_but_is_no_coin_either(category: str) -> None:
     """AUROC of the squared distance to the mean training image."""
-    images = load("synthetic", None, category, 32)
+    images = load("synthetic", None, category, Frame(32, 32))
     pixels = images.pixels.astype(np.float32)
     train = np.array([sample.part == "train" for sample in images.samples])
     distance = ((pixels - pixels[train].mean(axis=0)) ** 2).mean(axis=(1, 2, 3))
@@ -62,7 +63,7 @@ def test_the_trivial_control_does_not_win_but_is_no_coin_either(category: str) -
 @pytest.mark.parametrize("size_px", [32, 64])
 def test_no_number_of_the_whole_picture_tells_good_from_bad(category: str, size_px: int) -> None:
     """AUROC of the mean brightness, of its deviation, and of the mean of each colour, absolute and as a share."""
-    images = load("synthetic", None, category, size_px)
+    images = load("synthetic", None, category, Frame(size_px, size_px))
     brightness = images.pixels.mean(axis=3)
     colours = images.pixels.mean(axis=(1, 2))  # (N, 3)
     cues = [brightness.mean(axis=(1, 2)), brightness.std(axis=(1, 2)), *colours.T]
@@ -72,7 +73,7 @@ def test_no_number_of_the_whole_picture_tells_good_from_bad(category: str, size_
 
 
 def test_the_hashes_do_not_depend_on_the_size() -> None:
-    small, large = (load("synthetic", None, "washer", size) for size in (32, 48))
+    small, large = (load("synthetic", None, "washer", Frame(side, side)) for side in (32, 48))
     assert small.content == large.content and small.pixel_hash == large.pixel_hash
     assert small.data_hash == large.data_hash
     assert len(set(small.pixel_hash)) == len(small.samples)
@@ -85,7 +86,8 @@ def test_the_files_are_a_tree_of_mvtec_ads_layout_with_the_same_pictures(
         monkeypatch.setattr(synthetic, name, 2)
     assert synthetic.write_files(tmp_path, 32) == len(CATEGORIES) * (2 + 2 + 3 * 2)
     assert mvtec_ad.find_categories(tmp_path) == list(CATEGORIES)
-    from_files, drawn = load("mvtec_ad", str(tmp_path), "board", 32), load("synthetic", None, "board", 32)
+    from_files = load("mvtec_ad", str(tmp_path), "board", Frame(32, 32))
+    drawn = load("synthetic", None, "board", Frame(32, 32))
     assert [s.path for s in from_files.samples] == [s.path for s in drawn.samples]
     np.testing.assert_array_equal(from_files.pixels, drawn.pixels)
     for i in range(len(drawn.samples)):
