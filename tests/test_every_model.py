@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 
-from model.catalog import MODELS, TRAINING_FREE
+from model.catalog import ANY_SHAPE, MODELS, TRAINING_FREE
 
 SIZE_PX, BATCH = 32, 8
 TRAINED = [name for name in MODELS if name not in TRAINING_FREE]
@@ -15,8 +15,7 @@ CONTRAST = {  # of a defect's map to what lies around it, where it is less than 
     "padim": 1.2,  # at 32 px the 4 x 4 patches of both see half of the image each
     "patchcore": 1.2,
 }
-OF_ANY_SIZE = ["patch_forged", *TRAINING_FREE]
-HALVING = [name for name in MODELS if name not in OF_ANY_SIZE]
+HALVING = [name for name in MODELS if name not in ANY_SHAPE]
 SIGNED = {"patch_forged"}  # its maps are about 0 at the highest value of a typical normal image
 LONG = {"sagan", "ganomaly", "anogan", "f_anogan", "egbad", "alad"}  # to train; no run has them unless asked to
 QUICK = {"anogan": {"latent_steps": 30}}  # 500 of them on every image of every test would take minutes
@@ -221,7 +220,7 @@ def test_a_shape_that_cannot_be_halved_is_refused_in_one_line_with_a_size_that_w
         MODELS[name](MODELS[name].HParams(), shape, "cpu")
 
 
-@pytest.mark.parametrize("name", OF_ANY_SIZE)
+@pytest.mark.parametrize("name", ANY_SHAPE)
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (16, 24), (33, 50), (64, 32)])
 def test_those_that_halve_nothing_take_any_size(name, height, width):
     detector = MODELS[name](MODELS[name].HParams(), (3, height, width), "cpu")
