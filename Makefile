@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 DEMO ?= demo
 
-.PHONY: demo test test-all lint bench chaos install clean
+.PHONY: demo test test-all lint bench gpu-check chaos install clean
 .SILENT:
 
 demo: install
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-test
 
 bench: install
 	$(BIN)/python benchmarks/sweep_efficiency.py
+
+gpu-check: install
+	$(BIN)/python benchmarks/gpu_check.py
 
 chaos: install
 	$(BIN)/python benchmarks/chaos.py
