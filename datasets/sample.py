@@ -26,11 +26,12 @@ class Sample:
 class Split:
     """Index arrays (int64, ascending) into one category's images; train, forge and val hold what the model may see."""
 
-    protocol: str  # "holdout", "synthetic" or "paper"
+    protocol: str  # "holdout", "synthetic", "paper" or "crossfit"
     train: np.ndarray  # (N,) normals only
     val: np.ndarray  # (N,) what chooses; under `synthetic` normals, to which forged anomalies are added
     test: np.ndarray  # (N,) labelled, looked at once
     forge: np.ndarray  # (N,) normals from which validation anomalies are made; empty except under `synthetic`
     unused: np.ndarray  # (N,) in no part: copies of test images, defects of training items
-    selection_split: str  # "val", "synthetic" or "test": what chooses
+    fold: np.ndarray  # (N,) of each image of val, counted from 0; empty except under `crossfit`
+    selection_split: str  # "val", "synthetic", "test" or "other folds": what chooses
     hash: str  # over the content hashes of each part; the same on every machine

@@ -11,10 +11,11 @@ sha256(seed, content). No cluster ever has samples in train and in val or test.
 | holdout   | normal training images | half of the labelled test images              | the other half           |
 | synthetic | four fifths of them    | the other fifth, and anomalies forged from it | all labelled test images |
 | paper     | normal training images | all labelled test images                      | the same ones            |
+| crossfit  | normal training images | all labelled test images but one fold's       | that fold's, five times  |
 
 A dataset without a split of its own has its clusters with normals dealt train/val/test 2:1:1 first, half of them with
 and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train
-clusters are its normal training images, and val + test together its labelled test images, under all three protocols.
+clusters are its normal training images, and val + test together its labelled test images, under all protocols.
 """
 
 import hashlib
@@ -25,11 +26,12 @@ import numpy as np
 from datasets.images import Images
 from datasets.sample import DataError, Split
 
-SELECTION_SPLITS = {"holdout": "val", "synthetic": "synthetic", "paper": "test"}
+SELECTION_SPLITS = {"holdout": "val", "synthetic": "synthetic", "paper": "test", "crossfit": "other folds"}
 PROTOCOLS = tuple(SELECTION_SPLITS)
 _KINDS = ("normal", "defective")  # by label
 _HELD_OUT_SHARE = 5  # one in five normal training images, under `synthetic`
 
+FOLDS = 5  # under `crossfit`
 _LEAST_DEALT = 4  # normal images without a split of their own: each part gets one, and training two
 
 Cluster = tuple[int, ...]  # ascending indices into the images
@@ -50,7 +52,7 @@ def split(images: Images, protocol: str, seed: int) -> Split:
         train_clusters = [kept for cluster in clusters if (kept := tuple(i for i in cluster if i in train_only))]
         train, forge = _hold_out(train_clusters)
         val, test = forge, val + test
-    elif protocol == "paper":
+    elif protocol in ("paper", "crossfit"):
         val = test = val + test
     _require_enough(images, protocol, train, val, test)
 
@@ -62,10 +64,12 @@ def split(images: Images, protocol: str, seed: int) -> Split:
         "forge": _index(forge),
         "unused": _index(set(range(len(images.samples))) - used),
     }
+    fold = _folds(images, clusters, parts["val"]) if protocol == "crossfit" else _index(())
     return Split(
         protocol=protocol,
         selection_split=SELECTION_SPLITS[protocol],
-        hash=_split_hash(images, protocol, parts),
+        fold=fold,
+        hash=_split_hash(images, protocol, parts, fold),
         **parts,
     )
 
@@ -123,6 +127,31 @@ def _deal_all(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], l
     train, test, val = _deal(with_normals, has_defects, shares=(2, 1, 1))
     more_test, more_val = _deal(defective, [_defects(images, cluster) for cluster in defective], shares=(1, 1))
     return [i for i in train if images.samples[i].label == 0], val + more_val, test + more_test
+
+
+def _folds(images: Images, clusters: Sequence[Cluster], labelled: np.ndarray) -> np.ndarray:
+    """(V,) the fold of each labelled image, clusters whole and each kind of defect spread. Raises DataError where all
+    good or all defective images are in one."""
+    kept = [tuple(sorted(set(cluster) & set(labelled.tolist()))) for cluster in clusters]
+    normal = [cluster for cluster in kept if cluster and not _has_label(images, cluster, 1)]
+    defective = [cluster for cluster in kept if _has_label(images, cluster, 1)]
+    shares = (1,) * FOLDS
+    dealt = zip(
+        _deal(normal, [""] * len(normal), shares),
+        _deal(defective, [_defects(images, cluster) for cluster in defective], shares),
+        strict=True,
+    )
+    fold_of = {i: fold for fold, parts in enumerate(dealt) for part in parts for i in part}
+    fold = np.array([fold_of[i] for i in labelled.tolist()], dtype=np.int64)
+    labels = images.labels[labelled]
+    for label in (0, 1):
+        if len(set(fold[labels == label].tolist())) < 2:
+            found = int((labels == label).sum())
+            raise DataError(
+                f"{images.dataset}/{images.category} has {found} {_KINDS[label]} labelled images in one fold; protocol "
+                f"crossfit expects them in two or more; {_cure(images, 'crossfit', 'test', label)}"
+            )
+    return fold
 
 
 def _has_label(images: Images, cluster: Cluster, label: int) -> bool:
@@ -191,7 +220,7 @@ def _cure(images: Images, protocol: str, part: str, label: int) -> str:
     if from_train:
         least = 2 if protocol == "synthetic" else 1
     else:
-        least = 2 if protocol == "holdout" else 1
+        least = 2 if protocol in ("holdout", "crossfit") else 1
     if not own_split:
         folder, least = "<defect>" if label else "good", least if label else _LEAST_DEALT
     cure = f"add {_KINDS[label]} images in {folder}, until there are {least} or more that are no copies"
@@ -204,9 +233,12 @@ def _index(indices: Iterable[int]) -> np.ndarray:
     return np.array(sorted(indices), dtype=np.int64)
 
 
-def _split_hash(images: Images, protocol: str, parts: dict[str, np.ndarray]) -> str:
+def _split_hash(images: Images, protocol: str, parts: dict[str, np.ndarray], fold: np.ndarray) -> str:
     digest = hashlib.sha256(protocol.encode())
     for name in ("train", "val", "test", "forge"):
         content = "\n".join(sorted(images.content[i] for i in parts[name]))
         digest.update(f"\n{name}\n{content}".encode())
+    if len(fold):
+        dealt = sorted(f"{images.content[i]} {k}" for i, k in zip(parts["val"].tolist(), fold.tolist(), strict=True))
+        digest.update("\n".join(["\nfolds", *dealt]).encode())
     return digest.hexdigest()

@@ -20,7 +20,7 @@ def scored_images(job: Job) -> tuple[int, int]:
     as half of its normal images will be labelled ones too.
     """
     train, labelled = job.category.train_images, job.category.images - job.category.train_images
-    if job.experiment.protocol == "paper":
+    if job.experiment.protocol in ("paper", "crossfit"):
         return labelled, labelled
     if job.experiment.protocol == "synthetic":
         return 2 * -(-train // 5), labelled  # a fifth of the normals, and an anomaly forged from each

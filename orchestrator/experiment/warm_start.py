@@ -126,7 +126,8 @@ def _is_eligible(job: Job, winner: Winner) -> bool:
     if _category(winner) != _category_of(job):
         return True
     is_split_alike = (winner.protocol, winner.seed) == (job.experiment.protocol, job.seed)
-    return winner.config_hash != job.config_hash and (is_split_alike or winner.protocol == "synthetic")
+    is_blind = is_split_alike and winner.protocol != "crossfit"  # whose every image has chosen, and is judged
+    return winner.config_hash != job.config_hash and (is_blind or winner.protocol == "synthetic")
 
 
 def _distance(job: Job, one: Winner, other: Winner) -> float:

@@ -28,8 +28,9 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float(average_precision_score(labels, scores)) if is_defined(labels, scores) else None
 
 
-def verdicts(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Verdicts:
-    """Accuracy, precision, recall and F1 of flagging each image whose score (N,) is at least `threshold`."""
+def verdicts(labels: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray) -> Verdicts:
+    """Accuracy, precision, recall and F1 of flagging each image whose score (N,) is at least `threshold`, one or each
+    image's own (N,)."""
     flagged = scores >= threshold
     precision, recall, f1, _ = precision_recall_fscore_support(labels, flagged, average="binary", zero_division=0)
     return Verdicts(float((flagged == (labels == 1)).mean()), float(precision), float(recall), float(f1))

@@ -27,6 +27,7 @@ class Judgement:
     images: np.ndarray  # a number for each path, the same for all runs
     labels: np.ndarray
     scores: np.ndarray
+    thresholds: np.ndarray  # NaN in rows that do not say it
 
     @functools.cached_property
     def placed(self) -> np.ndarray | None:
@@ -64,7 +65,9 @@ def judged(scores: pd.DataFrame) -> Judged:
     numbered = scores.assign(image=pd.factorize(scores.path, sort=True)[0]).drop_duplicates(["job_id", "image"])
     ordered = numbered.sort_values(["job_id", "image"])
     jobs, starts = np.unique(ordered.job_id.to_numpy(str), return_index=True)
-    columns = (np.split(ordered[name].to_numpy(), starts[1:]) for name in ("image", "label", "score"))
+    if "threshold" not in ordered:
+        ordered = ordered.assign(threshold=np.nan)
+    columns = (np.split(ordered[name].to_numpy(), starts[1:]) for name in ("image", "label", "score", "threshold"))
     return {str(job): Judgement(*parts) for job, *parts in zip(jobs, *columns, strict=True)} if len(jobs) else {}
 
 
@@ -83,12 +86,14 @@ def interval(runs: pd.DataFrame, judged: Judged) -> Interval:
 
 def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]:
     """95 % intervals of the mean figures of shares.verdict_intervals of runs on one category, each run at its own
-    threshold, which is taken as given; none without scores or thresholds."""
+    threshold, or thresholds, which are taken as given; none without scores or thresholds."""
     if runs.empty or not set(runs.job_id) <= set(judged) or runs.threshold.isna().any():
         return {}
     parts = [judged[job] for job in runs.job_id]
     labels, scores = _by_image(parts, [part.scores for part in parts])
-    flagged = np.where(np.isnan(scores), np.nan, scores >= runs.threshold.to_numpy(float))
+    _, own = _by_image(parts, [part.thresholds for part in parts])
+    thresholds = np.where(np.isnan(own), runs.threshold.to_numpy(float), own)
+    flagged = np.where(np.isnan(scores), np.nan, scores >= thresholds)
     return shares.verdict_intervals(labels, flagged)
 
 

@@ -94,8 +94,8 @@ def _album(output: Output, found: Tables, jobs: pd.DataFrame, model: str, role: 
             continue
         pictures = sorted(map(_shown, rows), key=lambda own: -abs(own.score - own.threshold))
         scores = found.scores[found.scores.job_id == job.job_id]
-        threshold = rows[0].threshold
-        is_flagged, is_defective = scores.score >= threshold, scores.label == 1
+        is_flagged = scores.score >= scores.threshold.fillna(rows[0].threshold)
+        is_defective = scores.label == 1
         return Album(
             model=model,
             role=role,

@@ -72,6 +72,7 @@ class TrialRow(Provenance):
     best_epoch: int | None = None  # counted from 1
     last_val_auc: float | None = None
     curve: list[float | None]  # validation AUROC after each epoch; None where a model of phases cannot score yet
+    val_scores: list[float | None] | None = None  # of the images that choose, epoch by epoch; under `crossfit` alone
     losses: str = "{}"  # JSON of the last epoch's mean losses
     epochs: int
 
@@ -98,6 +99,7 @@ class JobRow(Provenance):
     false_alarm_rate_high: float | None = None
     f1_of_all: float | None = None  # of flagging every test image
     threshold: float | None = None
+    folds: str | None = None  # under `crossfit`, JSON by fold: the trial and the epoch that judged it, and its AUROC
     false_alarms: float | None = None  # their share that the threshold was chosen for; None: for the best F1
     false_alarms_most: float | None = None  # with 95 % confidence, by the validation normals alone
     val_normals: int | None = None
@@ -125,13 +127,13 @@ class ScoreRow:
     label: int
     defect: str
     score: float
+    threshold: float | None = None  # of the image's fold under `crossfit`, else the job's; None in rows before both
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRow(ScoreRow):
     """A test image to look at, with what its job's detector made of it. Pictures are PNG files of 8 bits a channel."""
 
-    threshold: float
     why: str  # EXAMPLE or MISTAKE
     image: bytes
     reconstruction: bytes

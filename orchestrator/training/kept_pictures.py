@@ -27,15 +27,16 @@ SATURATED_SHARE = 1e-3  # of all pixels of the test part: a single hot one must 
 
 def rows(
     detector: Detector, job: Job, images: Images, test: np.ndarray, scores: np.ndarray, maps: np.ndarray,
-    threshold: float, device: torch.device,
+    thresholds: np.ndarray, device: torch.device,
 ) -> list[PictureRow]:  # fmt: skip
-    """The pictures of a job. `test` (T,) are indices into `images`; `scores` (T,) and `maps` (T, H, W) are theirs.
+    """The pictures of a job. `test` (T,) are indices into `images`; `scores` and
+    `thresholds` (T,) and `maps` (T, H, W) are theirs.
 
     All residuals are on the job's one scale, from the least value of its maps to the highest but 0.1 % of them. It
     reconstructs the chosen images only: some detectors optimise to do so.
     """
     defects = [images.samples[i].defect for i in test]
-    chosen = choose(images.labels[test], defects, [images.content[i] for i in test], scores, threshold)
+    chosen = choose(images.labels[test], defects, [images.content[i] for i in test], scores, thresholds)
     pixels = images.pixels[test[list(chosen)]]  # (N, H, W, C)
     reconstructions = to_pixels(detector.reconstruct(scoring.normalise(scoring.to_device(pixels, device))))
     low, high = float(maps.min()), float(np.quantile(maps, 1 - SATURATED_SHARE))
@@ -53,7 +54,7 @@ def rows(
                 label=sample.label,
                 defect=sample.defect,
                 score=float(scores[position]),
-                threshold=threshold,
+                threshold=float(thresholds[position]),
                 why=why,
                 image=png(pixels[place]),
                 reconstruction=png(reconstructions[place]),
@@ -72,19 +73,19 @@ def _mask(images: Images, index: int) -> bytes | None:
 
 
 def choose(
-    labels: np.ndarray, defects: Sequence[str], content: Sequence[str], scores: np.ndarray, threshold: float
+    labels: np.ndarray, defects: Sequence[str], content: Sequence[str], scores: np.ndarray, thresholds: np.ndarray
 ) -> dict[int, str]:
     """Position among the T test images -> why it is shown; each image once, the good example first.
 
     Examples: of the good images and of each kind of defect, the one whose content hash is the lowest. Mistakes: the
-    defective images of the lowest score and the good ones of the highest, where the threshold is on their wrong side.
+    defective images of the lowest score and the good ones of the highest, where their threshold is on the wrong side.
     """
     order = sorted(range(len(labels)), key=lambda i: content[i])
     examples: dict[tuple[int, str], int] = {}
     for i in order:
         examples.setdefault((labels[i], defects[i]), i)
-    missed = sorted((i for i in order if labels[i] and scores[i] < threshold), key=lambda i: scores[i])
-    alarms = sorted((i for i in order if not labels[i] and scores[i] >= threshold), key=lambda i: -scores[i])
+    missed = sorted((i for i in order if labels[i] and scores[i] < thresholds[i]), key=lambda i: scores[i])
+    alarms = sorted((i for i in order if not labels[i] and scores[i] >= thresholds[i]), key=lambda i: -scores[i])
     mistakes = [*missed[:MISTAKES_OF_A_KIND], *alarms[:MISTAKES_OF_A_KIND]]
     shown = [examples[kind] for kind in sorted(examples)][:MOST_EXAMPLES]
     return {**dict.fromkeys(shown, EXAMPLE), **{i: MISTAKE for i in mistakes if i not in shown}}

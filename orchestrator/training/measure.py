@@ -3,7 +3,9 @@ too, which is looked at here only.
 """
 
 import dataclasses
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +13,11 @@ import numpy as np
 
 from datasets.images import Images
 from model.contract import Detector
+from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
-from orchestrator.metrics import image, intervals, pixel, shares, thresholds
-from orchestrator.results.rows import PictureRow, ScoreRow
+from orchestrator.metrics import crossfit, image, intervals, pixel, shares, thresholds
+from orchestrator.metrics.crossfit import CrossFitted
+from orchestrator.results.rows import PictureRow, ScoreRow, TrialRow
 from orchestrator.training import kept_pictures, scoring
 from orchestrator.training.selection import Selection
 
@@ -31,19 +35,25 @@ class Measurement:
     map_high: float
 
 
-def validate(detector: Detector, data: Selection) -> float:
-    """Validation AUROC. Raises FloatingPointError where training has diverged."""
+def validate(detector: Detector, data: Selection) -> tuple[float, np.ndarray]:
+    """Validation AUROC, and the scores (V,) that it is of. Raises FloatingPointError where training has diverged."""
     detector.calibrate(scoring.normals(data.pixels, data.train))
     scores, _ = scoring.score(detector, data.val)
     value = image.auroc(data.val_labels, scores)
     if value is None:
         raise FloatingPointError("training diverged: the validation scores are not finite; a lower lr may help")
-    return value
+    return value, scores
 
 
-def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Measurement:
+def measure(
+    detector: Detector, job: Job, images: Images, data: Selection, considered: Sequence[TrialRow] = ()
+) -> Measurement:
     """Scores both parts: the threshold and the maps' range come from the validation part, all else from the test part.
-    Raises FloatingPointError where a score is not finite."""
+
+    Under protocol crossfit, where both are the same images, what is measured is the choice among all epochs of the
+    completed trials `considered`; but maps are the detector's, which is the best of all of them. Raises
+    FloatingPointError where a score is not finite.
+    """
     device, test = data.pixels.device, data.split.test
     detector.calibrate(scoring.normals(data.pixels, data.train))
     val_scores, val_maps = scoring.score(detector, data.val)
@@ -53,6 +63,9 @@ def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Me
     score_s = time.perf_counter() - start
     if not np.isfinite(scores).all():
         raise FloatingPointError("the scores of the test part are not finite")
+    judged = CrossFitted(scores, np.full(len(test), chosen.value), (), ())
+    if job.experiment.protocol == "crossfit":
+        judged = _crossfitted(job, data, considered)
     figures = {
         "val_auc": image.auroc(data.val_labels, val_scores),
         "threshold": chosen.value,
@@ -60,12 +73,13 @@ def measure(detector: Detector, job: Job, images: Images, data: Selection) -> Me
         "false_alarms_most": chosen.most_false_alarms,
         "val_normals": int((data.val_labels == 0).sum()),
         "score_images_per_s": len(test) / score_s,
-        **_test_figures(job, images, test, scores, maps, chosen.value),
+        "folds": _folds(judged, data, considered),
+        **_test_figures(images, test, judged, maps),
     }
     return Measurement(
         figures,
-        _score_rows(job, images, test, scores),
-        kept_pictures.rows(detector, job, images, test, scores, maps, chosen.value, device),
+        _score_rows(job, images, test, judged),
+        kept_pictures.rows(detector, job, images, test, judged.scores, maps, judged.thresholds, device),
         map_low=float(val_maps.min()),
         map_high=float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE)),
     )
@@ -78,18 +92,47 @@ def _threshold(job: Job, labels: np.ndarray, scores: np.ndarray) -> thresholds.T
     return thresholds.for_false_alarms(labels, scores, share)
 
 
-def _test_figures(
-    job: Job, images: Images, test: np.ndarray, scores: np.ndarray, maps: np.ndarray, threshold: float
-) -> dict[str, Any]:
-    """Of the test images `test` (T,), their scores (T,) and maps (T, H, W)."""
-    labels = images.labels[test]
+def _crossfitted(job: Job, data: Selection, considered: Sequence[TrialRow]) -> CrossFitted:
+    deployed = search.best(considered)
+    epochs = _epochs(considered)
+    candidates = np.concatenate([np.reshape(np.array(row.val_scores, float), (row.epochs, -1)) for row in considered])
+    return crossfit.judge(
+        data.val_labels,
+        data.split.fold,
+        candidates,
+        epochs.index((deployed.trial_id, deployed.best_epoch)),
+        lambda labels, scores: _threshold(job, labels, scores).value,
+    )
+
+
+def _epochs(considered: Sequence[TrialRow]) -> list[tuple[str, int]]:
+    """Trial and epoch of each candidate."""
+    return [(row.trial_id, epoch) for row in considered for epoch in range(1, row.epochs + 1)]
+
+
+def _folds(judged: CrossFitted, data: Selection, considered: Sequence[TrialRow]) -> str | None:
+    """What judged each fold, and how well; None where there are none."""
+    if not judged.chosen:
+        return None
+    epochs, found = _epochs(considered), []
+    for fold, best in enumerate(judged.chosen):
+        within = data.split.fold == fold
+        trial_id, epoch = epochs[best]
+        value = image.auroc(data.val_labels[within], judged.scores[within])
+        found.append({"trial": trial_id, "epoch": epoch, "others_auc": judged.values[fold], "auc": value})
+    return json.dumps(found)
+
+
+def _test_figures(images: Images, test: np.ndarray, judged: CrossFitted, maps: np.ndarray) -> dict[str, Any]:
+    """Of the test images `test` (T,), what is said of them and their maps (T, H, W)."""
+    labels, scores = images.labels[test], judged.scores
     low, high = intervals.auroc_interval(labels, scores)
     return {
         "test_auc": image.auroc(labels, scores),
         "test_auc_low": low,
         "test_auc_high": high,
-        **dataclasses.asdict(image.verdicts(labels, scores, threshold)),
-        **_rates(labels, scores >= threshold),
+        **dataclasses.asdict(image.verdicts(labels, scores, judged.thresholds)),
+        **_rates(labels, scores >= judged.thresholds),
         "average_precision": image.average_precision(labels, scores),
         **_pixel_figures(images, test, maps),
         "test_images": len(test),
@@ -120,7 +163,7 @@ def _pixel_figures(images: Images, test: np.ndarray, maps: np.ndarray) -> dict[s
     }
 
 
-def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) -> list[ScoreRow]:
+def _score_rows(job: Job, images: Images, test: np.ndarray, judged: CrossFitted) -> list[ScoreRow]:
     identity = {
         "job_id": job.id,
         "dataset": job.category.dataset,
@@ -134,7 +177,8 @@ def _score_rows(job: Job, images: Images, test: np.ndarray, scores: np.ndarray) 
             path=images.samples[i].path,
             label=images.samples[i].label,
             defect=images.samples[i].defect,
-            score=float(value),
+            score=float(score),
+            threshold=float(threshold),
         )
-        for i, value in zip(test, scores, strict=True)
+        for i, score, threshold in zip(test, judged.scores, judged.thresholds, strict=True)
     ]

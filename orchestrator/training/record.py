@@ -23,6 +23,7 @@ class Record:
     train_s: float = 0.0
     wall_s: float = 0.0  # only in a saved state
     curve: list[float | None] = field(default_factory=list)
+    val_scores: list[float] = field(default_factory=list)  # of each epoch of the curve, where they are kept
     losses: dict[str, float] = field(default_factory=dict)
     note: str | None = None
 

@@ -38,6 +38,7 @@ class RefitTask:
     trials: int
     failed_trials: int
     seed: int
+    considered: tuple[TrialRow, ...] = ()  # the completed trials whose epochs cross-fitting chooses among
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def refit_task(job: Job, rows: Sequence[TrialRow]) -> RefitTask | None:
     if winner is None:
         return None
     failed = sum(row.status == FAILED for row in rows)
-    return RefitTask(job, winner, len(rows), failed, seed_of(job.config_hash, winner.index))
+    considered = [row for row in rows if row.status == COMPLETED] if job.experiment.protocol == "crossfit" else []
+    return RefitTask(job, winner, len(rows), failed, seed_of(job.config_hash, winner.index), tuple(considered))
 
 
 def refit(
@@ -96,7 +98,7 @@ def refit(
         on_epoch(detector)
         if saved and rank == 0:
             saved.offer(functools.partial(record.state, detector, clock))
-    measured = measure(detector, job, images, data)
+    measured = measure(detector, job, images, data, task.considered)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
     row = _row(task, facts, {**clock.stop(), **record.throughput(), **measured.figures})
     files = checkpoint.files(detector, row, measured.map_low, measured.map_high)

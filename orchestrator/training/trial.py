@@ -12,9 +12,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from datasets.images import Images
+from model.contract import Detector
 from orchestrator.errors import describe
 from orchestrator.experiment import search
 from orchestrator.experiment.job import TrialTask
@@ -120,6 +122,7 @@ class _Trial:
             best_epoch=None if best is None else record.curve.index(best) + 1,
             last_val_auc=record.curve[-1] if record.curve else None,
             curve=record.curve,
+            val_scores=record.val_scores or None,
             losses=json.dumps(record.losses),
             epochs=record.epochs,
             status=status,
@@ -143,7 +146,7 @@ class _Trial:
         for epoch in fit.of_job(job, detector, data, record.batch, task.seed, **where):
             is_ready = detector.is_ready(epoch.number / job.epochs)
             record.add(epoch)
-            record.curve.append(validate(detector, data) if is_ready else None)
+            self._validate(detector, data, is_ready)
             if self._is_below_its_bar():
                 return PRUNED
             if self.saved:
@@ -155,6 +158,13 @@ class _Trial:
                     self.saved.save(state_now)
                 raise
         return COMPLETED
+
+    def _validate(self, detector: Detector, data: Selection, is_ready: bool) -> None:
+        """Adds to the curve; cross-fitting chooses among all epochs by their scores, so there they are kept."""
+        value, scores = validate(detector, data) if is_ready else (None, np.full(len(data.val), np.nan))
+        self.record.curve.append(value)
+        if len(data.split.fold):
+            self.record.val_scores += scores.tolist()
 
     def _is_below_its_bar(self) -> bool:
         best = search.best_so_far(self.record.curve)

@@ -12,7 +12,7 @@ import pytest
 from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample, Split
-from datasets.split import PROTOCOLS, split
+from datasets.split import FOLDS, PROTOCOLS, split
 
 
 def images_of(*entries: tuple[str, ...], order: int | None = None) -> Images:
@@ -123,6 +123,29 @@ def test_paper_says_that_the_test_set_chooses() -> None:
     assert len(parts.test) == 83 and len(parts.train) == 209
 
 
+@pytest.mark.parametrize("entries", [BOTTLE, items(50)], ids=["own split", "items"])
+def test_crossfit_deals_all_labelled_images_to_five_folds_clusters_whole(entries: list[tuple[str, ...]]) -> None:
+    images = images_of(*entries)
+    parts = split(images, "crossfit", 0)
+    assert parts.selection_split == "other folds" and set(parts.fold) == set(range(FOLDS))
+    np.testing.assert_array_equal(parts.val, parts.test)
+    np.testing.assert_array_equal(parts.train, split(images, "paper", 0).train)
+    for kind, count in kinds(images, parts.val).items():
+        by_fold = [kinds(images, parts.val[parts.fold == fold])[kind] for fold in range(FOLDS)]
+        assert max(by_fold) - min(by_fold) <= (1 if entries is BOTTLE else count / 4)
+    for one in range(FOLDS):
+        within, others = parts.val[parts.fold == one], parts.val[parts.fold != one]
+        assert not pixels(images, within) & pixels(images, others)
+        assert not {images.samples[i].group for i in within} & {images.samples[i].group for i in others}
+    other = split(images, "crossfit", 1)
+    assert other.hash != parts.hash and not np.array_equal(other.fold, parts.fold)
+
+
+def test_crossfit_wants_both_kinds_in_two_folds() -> None:
+    with pytest.raises(DataError, match="has 1 defective labelled images in one fold; .*until there are 2 or more"):
+        split(images_of(*own_split(9, 4, dent=1)), "crossfit", 0)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_training_image_that_is_a_copy_of_a_test_image_never_trains(protocol: str) -> None:
     entries = own_split(20, 8, scratch=8)
@@ -137,7 +160,7 @@ def test_a_training_image_that_is_a_copy_of_a_test_image_never_trains(protocol: 
         parts = split(images, protocol, seed)
         assert len(paths(images, parts.unused)) == 2 and all("copy" in path for path in paths(images, parts.unused))
         assert not pixels(images, parts.train) & (pixels(images, parts.val) | pixels(images, parts.test))
-        if protocol != "paper":
+        if protocol not in ("paper", "crossfit"):
             assert_honest(images, parts)
 
 
@@ -208,6 +231,9 @@ def test_the_order_and_the_names_of_files_decide_nothing(entries: list[tuple[str
     )
     one, other = split(images, protocol, 3), split(moved, protocol, 3)
     assert one.hash == other.hash
+    assert dict(zip((images.content[i] for i in one.val), one.fold, strict=False)) == dict(
+        zip((moved.content[i] for i in other.val), other.fold, strict=False)
+    )
     for part in ("train", "val", "test", "forge", "unused"):
         assert {images.content[i] for i in getattr(one, part)} == {moved.content[i] for i in getattr(other, part)}
 
@@ -290,7 +316,7 @@ def test_the_fewest_images_that_each_protocol_can_do_with(entries: list, protoco
 
 
 def test_an_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(DataError, match="no protocol 'hold-out'; there are: holdout, synthetic, paper"):
+    with pytest.raises(DataError, match="no protocol 'hold-out'; there are: holdout, synthetic, paper, crossfit"):
         split(images_of(*BOTTLE), "hold-out", 0)
 
 

@@ -14,7 +14,7 @@ TRIALS = """experiment, job_id, dataset, category, model, seed, protocol, select
 def test_tables_have_the_columns_that_the_design_names():
     assert {name.strip() for name in LEADERBOARD.split(",")} <= set(arrow_schema(JobRow).names)
     assert {name.strip() for name in TRIALS.split(",")} <= set(arrow_schema(TrialRow).names)
-    assert arrow_schema(ScoreRow).names[5:] == ["path", "label", "defect", "score"]
+    assert arrow_schema(ScoreRow).names[5:] == ["path", "label", "defect", "score", "threshold"]
     assert set(arrow_schema(PictureRow).names) > set(arrow_schema(ScoreRow).names)
 
 

@@ -24,7 +24,7 @@ def choose(kinds: str, scores: list[float], threshold: float = 0.5, content: Seq
     """A letter an image: g is good, any other a kind of defect. Content hashes are letters, too."""
     labels = np.array([kind != "g" for kind in kinds], dtype=int)
     defects = ["good" if kind == "g" else kind for kind in kinds]
-    return kept_pictures.choose(labels, defects, content, np.array(scores), threshold)
+    return kept_pictures.choose(labels, defects, content, np.array(scores), np.full(len(kinds), threshold))
 
 
 def shown(chosen: dict[int, str], why: str) -> list[int]:
@@ -115,7 +115,8 @@ def made(images, job, detector):
     test = split(images, "holdout", 0).test
     scores, maps = scoring.score(detector, torch.from_numpy(images.pixels[test]))
     threshold = float(np.median(scores))
-    return kept_pictures.rows(detector, job, images, test, scores, maps, threshold, CPU), test, scores, maps, threshold
+    thresholds = np.full(len(test), threshold)
+    return kept_pictures.rows(detector, job, images, test, scores, maps, thresholds, CPU), test, scores, maps, threshold
 
 
 def test_rows_name_their_image_its_score_and_the_jobs_threshold(images, job, made):
@@ -160,7 +161,8 @@ def test_only_the_chosen_images_are_reconstructed_and_all_at_once(detector, made
 def test_images_without_masks_have_none(images, job, detector, made):
     _, test, scores, maps, threshold = made
     bare = Images(**{**vars(images), "masks": None})
-    assert all(row.mask is None for row in kept_pictures.rows(detector, job, bare, test, scores, maps, threshold, CPU))
+    thresholds = np.full(len(test), threshold)
+    assert all(row.mask is None for row in kept_pictures.rows(detector, job, bare, test, scores, maps, thresholds, CPU))
 
 
 def test_a_picture_of_one_channel_is_grey():

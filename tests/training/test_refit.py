@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 
 import numpy as np
 import pytest
@@ -153,3 +154,42 @@ def test_its_checkpoint_is_the_detector_that_was_measured(images, refitted, save
 
 def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
     assert refit.refit_task(job, [make_trial(job, 0, [], status="failed")]) is None
+
+
+# -- cross-fitting
+
+
+@pytest.fixture(scope="module")
+def crossfitted(job, images, train):
+    """A job under crossfit, two trials of it, and their refit."""
+    job = dataclasses.replace(job, experiment=dataclasses.replace(job.experiment, protocol="crossfit"))
+    rows = [train(plan.trial_task(job, index, {}, 9), images) for index in (0, 1)]
+    return rows, refit.refit(refit.refit_task(job, rows), images, Selections(CPU), 0.0)[0]
+
+
+def test_under_crossfit_trials_keep_all_their_scores_and_under_others_none(crossfitted, winner, images):
+    rows, _ = crossfitted
+    labelled = np.array([sample.part == "test" for sample in images.samples])
+    labels = images.labels[labelled]
+    for row in rows:
+        scores = np.reshape(row.val_scores, (row.epochs, len(labels)))
+        assert [image.auroc(labels, own) for own in scores] == row.curve
+    assert winner.val_scores is None
+
+
+def test_under_crossfit_the_row_is_of_the_choice_on_every_labelled_image(crossfitted, images):
+    rows, result = crossfitted
+    row, scores = result.row, result.scores
+    assert row.test_images == len(scores) == int(sum(sample.part == "test" for sample in images.samples))
+    columns = ("label", "score", "threshold")
+    labels, values, thresholds = (np.array([getattr(score, name) for score in scores]) for name in columns)
+    assert row.test_auc == image.auroc(labels, values) and row.test_auc <= row.val_auc
+    assert row.recall == ((values >= thresholds) & (labels == 1)).sum() / (labels == 1).sum()
+    folds = json.loads(row.folds)
+    assert len(folds) == 5 and {fold["trial"] for fold in folds} <= {trial.trial_id for trial in rows}
+    assert row.selection_split == "other folds" and row.pixel_auroc is not None
+
+
+def test_under_other_protocols_no_fold_is_told(refitted):
+    result, _ = refitted
+    assert result.row.folds is None and {score.threshold for score in result.scores} == {result.row.threshold}
