@@ -56,10 +56,16 @@ def _warn(line: str) -> None:
 def _description(found: choose.Checkpoint) -> list[str]:
     config = found.config
     auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
+    if config.protocol == "crossfit":
+        reached = f"AUROC {test_auc} by choosing on four fifths of the labelled pictures and looking at the others"
+        chosen_on = "all labelled pictures"
+    else:
+        reached = f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part"
+        chosen_on = config.selection_split
     return [
         f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {_shape(config)}",
-        f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part",
-        f"defective: a score of {config.threshold:.4g} or more, chosen on {config.selection_split} {_wish(found)}",
+        reached,
+        f"defective: a score of {config.threshold:.4g} or more, chosen on {chosen_on} {_wish(found)}",
         *_on_test(found),
         f"from {found.place}",
     ]
@@ -92,7 +98,8 @@ def _on_test(found: choose.Checkpoint) -> list[str]:
         reading.with_interval(*(getattr(config, name + end) for end in ("", "_low", "_high")))
         for name in ("false_alarm_rate", "recall")
     )
-    text = f"on the test part, with 95 % intervals: false alarms {alarms}, recall {recall}"
+    where = "so looked at" if config.protocol == "crossfit" else "on the test part"
+    text = f"{where}, with 95 % intervals: false alarms {alarms}, recall {recall}"
     if None in (config.f1, config.f1_of_all):
         return [text]
     return [f"{text}, F1 {config.f1:.3f} ({config.f1_of_all:.3f} by calling everything defective)"]

@@ -134,6 +134,11 @@ def caption(rows: pd.DataFrame) -> str:
         ", ".join(sorted(set(rows.device.dropna()))) or "no device",
     ]
     text = printable(" · ".join(parts))
+    if "crossfit" in protocols:
+        text += (
+            "\nprotocol crossfit: each fifth of the labelled images is judged by what was best on the other four; "
+            "val_auc is of the detector that is best on all of them, and optimistic"
+        )
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
     older = len(rows) - len(leaderboard.newest(rows))
