@@ -4,9 +4,8 @@ cluster must do is in tests/whole/test_ray_backend.py."""
 import subprocess
 import sys
 
-import pytest
-
 from orchestrator import CHECKOUT
+from orchestrator.cli import main
 
 RUN = (
     "--dataset folder --category fabric --model ganomaly --size-px 32 "
@@ -14,21 +13,13 @@ RUN = (
 )
 
 
-@pytest.fixture
-def run(few_images, tmp_path):
-    def start(output: str, *more: str) -> subprocess.CompletedProcess:
-        words = [*RUN.split(), "--data-root", str(few_images), "--output", str(tmp_path / output), *more]
-        command = [sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-        assert done.returncode == 0, done.stderr
-        return done
-
-    return start
-
-
-def test_ray_leaves_the_rows_of_the_local_backend(run, tmp_path, plain_rows):
-    run("local", "--backend", "local", "--parallel-trials", "2")
-    done = run("ray", "--address", "local", "--max-concurrent", "2", "--parallel-trials", "2")
+def test_ray_leaves_the_rows_of_the_local_backend(few_images, tmp_path, plain_rows):
+    words = [*RUN.split(), "--data-root", str(few_images), "--parallel-trials", "2"]
+    assert main(["run", *words, "--backend", "local", "--output", str(tmp_path / "local")]) == 0
+    on_ray = ["--address", "local", "--max-concurrent", "2", "--output", str(tmp_path / "ray")]
+    command = [sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), *words, *on_ray]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
     assert "ganomaly" in done.stdout
     assert "ray" not in done.stderr.lower(), "Ray's own talk belongs into its log"
     expected, found = (by_content(plain_rows(str(tmp_path / name))) for name in ("local", "ray"))
