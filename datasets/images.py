@@ -98,7 +98,7 @@ class _Decoded:
 
     def __init__(self, samples: Sequence[Sample], frame: Frame):
         self.pixels = np.empty((len(samples), frame.height, frame.width, 3), dtype=np.uint8)
-        self.has_masks = any(sample.mask for sample in samples)
+        self.has_masks = any(sample.masks for sample in samples)
         self.bits: list[np.ndarray | None] = []
         self.kept: list[Sample] = []
         self.content: list[str] = []

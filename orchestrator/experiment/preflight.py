@@ -82,11 +82,11 @@ def _category(dataset: str, name: str, data_root: str | None) -> Category:
     samples = _guard(DATASETS[dataset].scan, data_root, name)
     for text in (name, *(sample.path for sample in samples)):
         _check_unicode(dataset, text)
-    normal_train = sum(sample.label == 0 and sample.part != "test" for sample in samples)
+    normal_train = sum(sample.label == 0 and sample.part in (None, "train") for sample in samples)
     home = DATASETS[dataset].home(data_root)
-    fingerprint = digest([(s.path, s.label, s.part, s.group, s.mask, _content(home, s)) for s in samples])
+    described = [(s.path, s.label, s.part, s.group, *(s.masks or (None,)), _content(home, s)) for s in samples]
     aspect = DATASETS[dataset].aspect(data_root, samples)
-    return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint, aspect)
+    return Category(dataset, name, data_root or "", len(samples), normal_train, digest(described), aspect)
 
 
 def _content(home: Path, sample: Sample) -> int | str:

@@ -16,7 +16,7 @@ SCENE = np.kron(RNG.integers(0, 255, size=(4, 4, 3)), np.ones((8, 8, 1))).astype
 
 
 def sample(path: str, mask: str | None = None) -> Sample:
-    return Sample(path, int(mask is not None), "good", None, group=path, mask=mask, size_bytes=0)
+    return Sample(path, int(mask is not None), "good", None, group=path, masks=(mask,) if mask else (), size_bytes=0)
 
 
 def encode(pixels: np.ndarray, **how: object) -> bytes:

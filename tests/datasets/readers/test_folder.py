@@ -52,7 +52,7 @@ def test_the_root_itself_may_be_the_category(tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize("mask", ["1.png", "1_mask.png", "1_mask.BMP"])
 def test_masks_are_found_by_the_images_stem(tmp_path: Path, mask: str) -> None:
     save(tmp_path, "cups/good/0.png", "cups/dent/1.jpg", f"cups/ground_truth/dent/{mask}")
-    assert [s.mask for s in scan(tmp_path, "cups")] == [f"cups/ground_truth/dent/{mask}", None]
+    assert [s.masks for s in scan(tmp_path, "cups")] == [(f"cups/ground_truth/dent/{mask}",), ()]
 
 
 def test_folders_below_a_class_are_read_with_their_masks(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_folders_below_a_class_are_read_with_their_masks(tmp_path: Path) -> None
     save(tmp_path, "cups/good/0.png", "cups/good/day2/0.png", "cups/good/day2/late/1.png", "cups/good/.trash/2.png")
     save(tmp_path, "cups/dent/a/1.jpg", "cups/dent/b/1.jpg", "cups/dent/masks/1.png")
     save(tmp_path, "cups/ground_truth/dent/a/1_mask.png", "cups/ground_truth/dent/b/1.png")
-    assert [(sample.path, sample.mask) for sample in scan(tmp_path, "cups")] == [
+    assert [(sample.path, *sample.masks) for sample in scan(tmp_path, "cups")] == [
         ("cups/dent/a/1.jpg", "cups/ground_truth/dent/a/1_mask.png"),
         ("cups/dent/b/1.jpg", "cups/ground_truth/dent/b/1.png"),
-        ("cups/good/0.png", None),
-        ("cups/good/day2/0.png", None),
-        ("cups/good/day2/late/1.png", None),
+        ("cups/good/0.png",),
+        ("cups/good/day2/0.png",),
+        ("cups/good/day2/late/1.png",),
     ]
 
 
@@ -103,7 +103,7 @@ def test_only_normal_images_are_listed_but_cannot_be_measured(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["cups/bad/a.png"], "no folder of normal images in .*, only: cups; expected one named good, normal, ok"),
+        (["cups/bad/a.png"], "no folder of normal images in .*, only: cups; expected one named good, ok, normal"),
         (["a.png"], "no folder of normal images in .*, only: no folder"),
     ],
 )
