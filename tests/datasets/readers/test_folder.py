@@ -79,6 +79,28 @@ def test_links_below_a_class_are_followed_once_and_never_upwards(tmp_path: Path)
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [("train/good", "test/ok"), ("Train/Good", "TEST/ok"), ("train/0", "test/0")]
+)
+def test_folders_are_understood_in_any_case(tmp_path: Path, train: str, test: str) -> None:
+    defect = test.replace("0", "1").replace("ok", "dent")
+    save(tmp_path, f"cups/{train}/a.png", f"cups/{test}/b.png", f"cups/{defect}/c.png")
+    assert {(label, part) for _, label, _, part in listed(tmp_path, "cups")} == {
+        (0, "train"), (0, "test"), (1, "test"),
+    }  # fmt: skip
+
+
+def test_validation_images_are_a_part_of_their_own(tmp_path: Path) -> None:
+    save(tmp_path, "cups/train/good/a.png", "cups/validation/good/b.png", "cups/test/dent/c.png")
+    assert [part for *_, part in listed(tmp_path, "cups")] == ["test", "train", "validation"]
+
+
+def test_a_tree_that_lies_deeper_is_named_with_the_cure(tmp_path: Path) -> None:
+    save(tmp_path, "disk/parts/cups/good/a.png", "disk/parts/cups/dent/a.png")
+    with pytest.raises(DataError, match="only: disk; .*there is one in .*/disk/parts; use that as --data-root"):
+        find_categories(tmp_path)
+
+
 def test_a_mask_folder_is_no_defect(tmp_path: Path) -> None:
     save(tmp_path, "cups/good/0.png", "cups/ground_truth/dent/1.png")
     assert [sample.defect for sample in scan(tmp_path, "cups")] == ["good"]
