@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from datasets import picture
+from datasets import picture, remarks
 from datasets.aspect import median_aspect
 from datasets.frame import Frame
 from datasets.picture import Picture
@@ -40,6 +40,7 @@ class Dataset:
     list_samples: Callable[[Path, str], list[Sample]]
     read: Callable[[Path, Sample, Frame], Picture]  # (home, sample, frame)
     counts: Mapping[str, tuple[int, int]]  # by category: normal and defective images, as published; {} where unknown
+    own_folder: Callable[[Path, str], Path] | None = None  # (root, category), where people lay out theirs themselves
 
     def home(self, root: str | Path | None) -> Path:
         """The folder that samples' paths are relative to. Raises DataError if it needs a root and there is none."""
@@ -65,6 +66,15 @@ class Dataset:
         """The category's samples, sorted by path. Raises DataError if it does not exist or has no normal image."""
         return self.list_samples(self._place(root), category)
 
+    def remarks(self, root: str | Path | None, category: str, samples: Sequence[Sample]) -> list[str]:
+        """What to know of a category that was scanned."""
+        if category in self.counts:
+            return remarks.of_counts(samples, self.counts[category])
+        if self.own_folder is None:
+            return []
+        home = self.home(root)
+        return remarks.of_folders(home, self.own_folder(home, category), samples)
+
     def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
         """Width / height of a category's pictures, in general; those that are drawn are square."""
         return median_aspect(self.home(root), samples) if self.needs_root else 1.0
@@ -82,6 +92,7 @@ def _of_files(name: str, reader: ModuleType, description: str, source: str) -> D
         list_samples=reader.scan,
         read=picture.read,
         counts=getattr(reader, "COUNTS", {}),
+        own_folder=getattr(reader, "category_folder", None),
     )
 
 

@@ -14,7 +14,7 @@ IMAGE_EXTENSIONS = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".jp2", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MASK_FOLDERS = frozenset({"ground_truth", "gt", "mask", "masks", "label", "labels"})
-_LEFT_BEHIND = frozenset({"__macosx", "@eadir"})  # by an archive of macOS, by a network drive
+_LEFT_BEHIND = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})  # by systems and network drives
 _DEEPEST, _MOST_FOLDERS = 3, 1000  # that are looked through for what is not where it was expected
 
 
@@ -41,10 +41,11 @@ def subfolders(folder: Path) -> list[str]:
     """Names of the visible folders in `folder`, sorted; none where it does not exist."""
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not _is_left_behind(entry.name))
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_left_behind(entry.name))
 
 
-def _is_left_behind(name: str) -> bool:
+def is_left_behind(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's own."""
     return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
@@ -86,7 +87,7 @@ def images_below(folder: Path) -> list[Path]:
             names.clear()
             continue
         seen.add(real)
-        names[:] = sorted(name for name in names if not (_is_left_behind(name) or name.lower() in MASK_FOLDERS))
+        names[:] = sorted(name for name in names if not (is_left_behind(name) or name.lower() in MASK_FOLDERS))
         found += images_in(Path(place))
     return sorted(found)
 
