@@ -44,8 +44,8 @@ def _what_is_what(root: Path, folder: Path, samples: Sequence[Sample]) -> str:
         for label in (0, 1)
     )
     masked = [bool(sample.masks) for sample in samples if sample.label and sample.part != "train"]
-    with_masks = f", {sum(masked)} of {len(masked)} with a mask" if any(masked) else ""
-    return f"good: {_listed(good)}; defective: {_listed(defective) or 'none'}{with_masks}"
+    with_masks = f"; {sum(masked)} of {len(masked)} with a mask" if any(masked) else ""
+    return f"read as good: {_listed(good)}; as defective: {_listed(defective) or 'none'}{with_masks}"
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -55,7 +55,7 @@ def _listed(counts: Counter[str]) -> str:
 def _class_folder(sample: Sample, root: Path, folder: Path) -> str:
     """`test/dent`, or `dent` without a part, whatever folders are below it."""
     names = (root / sample.path).relative_to(folder).parts[:-1]
-    return "/".join(names[: 2 if sample.part else 1])
+    return "/".join(names[: 2 if sample.part else 1]) + "/"
 
 
 def _left_over(root: Path, folder: Path, samples: Sequence[Sample]) -> list[Path]:

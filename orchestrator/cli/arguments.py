@@ -225,6 +225,9 @@ def _add_datasets(data: Parser) -> None:
     )
     data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by (default: holdout)")
     data.add_argument(
+        "--montage", metavar="FILE.png", help="draw some good images, and some of each defect with its mask outlined"
+    )
+    data.add_argument(
         "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
     )
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from datasets import montage
 from datasets.catalog import DATASETS
 from datasets.frame import Frame
 from datasets.images import Images
@@ -21,6 +23,7 @@ from orchestrator.experiment.job import Category, Decoding, jobs
 from orchestrator.words import count, printable
 
 CHECKED = Frame(32, 32)  # small, as only whether a picture can be read is of interest
+SHOWN = Frame(192, 192)  # in the montage
 COLUMNS = (
     "category", "good + bad", "train", "validation", "test", "masks", "pixels", "pixel-identical copies", "defects",
 )  # fmt: skip
@@ -67,15 +70,21 @@ def _check(asked) -> int:
     experiment = Experiment(
         dataset=(asked.name,), category=tuple(asked.category), protocol=choice("protocol", asked.protocol, PROTOCOLS)
     )
-    rows, unusable = [], 0
+    rows, sheets, unusable = [], [], 0
     for dataset, name in preflight.wanted(experiment, asked.data_root):
         try:
-            rows.append(_check_category(preflight.scanned(dataset, name, asked.data_root), experiment))
+            category = preflight.scanned(dataset, name, asked.data_root)
+            images = _decode_category(category, CHECKED if asked.montage is None else SHOWN, experiment)
+            rows.append(_line(images, experiment))
+            if asked.montage is not None:
+                sheets.append(montage.of_category(images))
         except InputError as error:
             unusable += 1
             rows.append([name, "cannot be used"])
             print(printable(f"{name} cannot be used: {error}"))
     print_table(COLUMNS, [row + [""] * (len(COLUMNS) - len(row)) for row in rows])
+    if sheets:
+        _write_montage(sheets, asked.montage)
     if unusable:
         print(f"\nprotocol {asked.protocol} cannot use {unusable} of {count(len(rows), 'category', 'categories')}")
         return 2
@@ -83,19 +92,24 @@ def _check(asked) -> int:
     return 0
 
 
-def _check_category(category: Category, experiment: Experiment) -> list[Any]:
-    """Says what to know of it, and returns its line of the table. Raises InputError where it cannot be used."""
+def _decode_category(category: Category, frame: Frame, experiment: Experiment) -> Images:
+    """Decodes it, and says what to know of it. Raises InputError where it cannot be used."""
     say_remarks(category)
     preflight.check_names(jobs(experiment, [category], workers=1))
-    (images,) = preflight.decode([Decoding(category, CHECKED)], experiment, Execution()).values()
+    (images,) = preflight.decode([Decoding(category, frame)], experiment, Execution()).values()
     for finding in cues.find([images]):
         print(printable(str(finding)))
+    return images
+
+
+def _line(images: Images, experiment: Experiment) -> list[Any]:
+    """Of the table."""
     parts = split(images, experiment.protocol, experiment.seed[0])
     in_parts = [_by_label(images.labels[part]) for part in (parts.train, parts.val, parts.test)]
     masked = [bool(sample.masks) for sample in images.samples if sample.label]
     defects = Counter(sample.defect for sample in images.samples if sample.label)
     return [
-        category.name,
+        images.category,
         _by_label(images.labels),
         *in_parts,
         f"{sum(masked)} of {len(masked)}" if any(masked) else "no",
@@ -103,6 +117,15 @@ def _check_category(category: Category, experiment: Experiment) -> list[Any]:
         len(images.samples) - len(set(images.pixel_hash)),
         ", ".join(f"{defect} {count}" for defect, count in sorted(defects.items())),
     ]
+
+
+def _write_montage(sheets: list[Image.Image], file: str) -> None:
+    try:
+        montage.stacked(sheets).save(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {file}: {error}. A file that ends in .png is expected.") from None
+    print()
+    print(printable(f"drew {file}: look whether what is called good is good, and where the masks lie"))
 
 
 def _by_label(labels: np.ndarray) -> str:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datasets import contradictions
 from datasets.catalog import DATASETS
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample
@@ -95,6 +96,8 @@ def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -
         frame,
         skip_unreadable=execution.skip_unreadable,
     )
+    if not DATASETS[category.dataset].categories:  # the user's own, who can tell
+        _guard(contradictions.require_none, images)
     for seed in experiment.seed:
         _guard(split, images, experiment.protocol, seed)
     return images
