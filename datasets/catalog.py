@@ -1,14 +1,28 @@
 """The catalogue of datasets: one entry a dataset, found by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-from datasets import picture
+from datasets import picture, remarks
 from datasets.aspect import median_aspect
 from datasets.frame import Frame
 from datasets.picture import Picture
-from datasets.readers import folder, kolektor_sdd, mvtec_ad, synthetic
+from datasets.readers import (
+    btad,
+    folder,
+    kolektor_sdd,
+    kolektor_sdd2,
+    magnetic_tile,
+    manifest,
+    mpdd,
+    mvtec_ad,
+    mvtec_ad_2,
+    mvtec_loco,
+    synthetic,
+    visa,
+)
 from datasets.sample import DataError, Sample
 from datasets.tree import nearest_first
 
@@ -25,10 +39,17 @@ class Dataset:
     list_categories: Callable[[Path], list[str]]
     list_samples: Callable[[Path, str], list[Sample]]
     read: Callable[[Path, Sample, Frame], Picture]  # (home, sample, frame)
+    counts: Mapping[str, tuple[int, int]]  # by category: normal and defective images, as published; {} where unknown
+    own_folder: Callable[[Path, str], Path] | None = None  # (root, category), where people lay out theirs themselves
 
     def home(self, root: str | Path | None) -> Path:
-        """The dataset's folder: `root`, or `root/<name>` where that exists, so that one root can hold several. Raises
-        DataError if it needs a root and there is none."""
+        """The folder that samples' paths are relative to. Raises DataError if it needs a root and there is none."""
+        place = self._place(root)
+        return place.parent if place.is_file() else place
+
+    def _place(self, root: str | Path | None) -> Path:
+        """The dataset's folder, or its list: `root`, or `root/<name>` where that exists, so that one root can hold
+        several."""
         if not self.needs_root:
             return Path()
         if root is None:
@@ -39,60 +60,70 @@ class Dataset:
 
     def find_categories(self, root: str | Path | None) -> list[str]:
         """Names of the categories under `root`, sorted. Raises DataError if there is none."""
-        return self.list_categories(self.home(root))
+        return self.list_categories(self._place(root))
 
     def scan(self, root: str | Path | None, category: str) -> list[Sample]:
         """The category's samples, sorted by path. Raises DataError if it does not exist or has no normal image."""
-        return self.list_samples(self.home(root), category)
+        return self.list_samples(self._place(root), category)
+
+    def remarks(self, root: str | Path | None, category: str, samples: Sequence[Sample]) -> list[str]:
+        """What to know of a category that was scanned."""
+        if category in self.counts:
+            return remarks.of_counts(samples, self.counts[category])
+        if self.own_folder is None:
+            return []
+        home = self.home(root)
+        return remarks.of_folders(home, self.own_folder(home, category), samples)
 
     def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
         """Width / height of a category's pictures, in general; those that are drawn are square."""
         return median_aspect(self.home(root), samples) if self.needs_root else 1.0
 
 
+def _of_files(name: str, reader: ModuleType, description: str, source: str) -> Dataset:
+    """A dataset of picture files, which `reader` lists."""
+    return Dataset(
+        name=name,
+        description=description,
+        source=source,
+        needs_root=True,
+        categories=reader.CATEGORIES,
+        list_categories=reader.find_categories,
+        list_samples=reader.scan,
+        read=picture.read,
+        counts=getattr(reader, "COUNTS", {}),
+        own_folder=getattr(reader, "category_folder", None),
+    )
+
+
+_SYNTHETIC = Dataset(
+    name="synthetic",
+    description="generated products with defects and masks; embedded, needs no files",
+    source="drawn by datasets/readers/synthetic.py",
+    needs_root=False,
+    categories=synthetic.CATEGORIES,
+    list_categories=synthetic.find_categories,
+    list_samples=synthetic.scan,
+    read=synthetic.read,
+    counts=synthetic.COUNTS,
+)
+
+_NC = "CC BY-NC-SA 4.0"
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        Dataset(
-            name="synthetic",
-            description="generated products with defects and masks; embedded, needs no files",
-            source="drawn by datasets/readers/synthetic.py",
-            needs_root=False,
-            categories=synthetic.CATEGORIES,
-            list_categories=synthetic.find_categories,
-            list_samples=synthetic.scan,
-            read=synthetic.read,
-        ),
-        Dataset(
-            name="mvtec_ad",
-            description="15 industrial objects and textures, own train/test split, masks",
-            source="CC BY-NC-SA 4.0; Bergmann et al., CVPR 2019",
-            needs_root=True,
-            categories=mvtec_ad.CATEGORIES,
-            list_categories=mvtec_ad.find_categories,
-            list_samples=mvtec_ad.scan,
-            read=picture.read,
-        ),
-        Dataset(
-            name="kolektor_sdd",
-            description="cracks on electrical commutators, 399 images of 50 items, masks",
-            source="CC BY-NC-SA 4.0; Tabernik et al., JIM 2020",
-            needs_root=True,
-            categories=kolektor_sdd.CATEGORIES,
-            list_categories=kolektor_sdd.find_categories,
-            list_samples=kolektor_sdd.scan,
-            read=picture.read,
-        ),
-        Dataset(
-            name="folder",
-            description="your own images: good/ and any other folder as a defect, with or without train/test and masks",
-            source="yours",
-            needs_root=True,
-            categories=folder.CATEGORIES,
-            list_categories=folder.find_categories,
-            list_samples=folder.scan,
-            read=picture.read,
-        ),
+        _SYNTHETIC,
+        _of_files("btad", btad, "industrial products, own split, masks", "CC BY-SA 4.0; Mishra et al., ISIE 2021"),
+        _of_files("folder", folder, "your own images: good/ and any other folder as a defect", "yours"),
+        _of_files("kolektor_sdd", kolektor_sdd, "cracks in 50 commutators, masks", f"{_NC}; Tabernik et al., JIM 2020"),
+        _of_files("kolektor_sdd2", kolektor_sdd2, "a surface, own split, masks", f"{_NC}; Bozic et al., 2021"),
+        _of_files("magnetic_tile", magnetic_tile, "5 kinds of defects, masks", "free to use; Huang et al., 2020"),
+        _of_files("manifest", manifest, "your own images, as a CSV or Parquet file lists them", "yours"),
+        _of_files("mpdd", mpdd, "metal parts, own split, masks", f"{_NC}; Jezek et al., ICUMT 2021"),
+        _of_files("mvtec_ad", mvtec_ad, "objects and textures, own split, masks", f"{_NC}; Bergmann et al., CVPR 2019"),
+        _of_files("mvtec_ad_2", mvtec_ad_2, "the same, harder, and validation", f"{_NC}; Heckler-Kram et al., 2025"),
+        _of_files("mvtec_loco", mvtec_loco, "logical defects too, own split", f"{_NC}; Bergmann et al., IJCV 2022"),
+        _of_files("visa", visa, "objects, own split, masks", "CC BY 4.0; Zou et al., ECCV 2022"),
     )
 }
 

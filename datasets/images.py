@@ -71,14 +71,15 @@ def load(
     home = source.home(root)
     samples = source.scan(root, category)
 
-    def read(sample: Sample) -> Picture | UnreadableError:
+    def read(sample: Sample) -> Picture | UnreadableError | DataError:
         try:
             return source.read(home, sample, frame)
-        except UnreadableError as error:
+        except (UnreadableError, DataError) as error:
             return error
 
     decoded = _Decoded(samples, frame)
     broken: dict[str, UnreadableError] = {}
+    wrong: list[DataError] = []
     with (
         warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
         ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool,
@@ -86,8 +87,12 @@ def load(
         for sample, picture in zip(samples, pool.map(read, samples), strict=True):
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture
+            elif isinstance(picture, DataError):
+                wrong.append(picture)
             else:
                 decoded.add(sample, picture)
+    if wrong:
+        raise DataError(f"{dataset}/{category}: {_first_of(wrong)}")
     if broken and not (skip_unreadable and decoded.kept):
         raise DataError(_describe(f"{dataset}/{category}", broken, len(samples)))
     return Images(dataset, category, frame, unreadable=tuple(broken), **decoded.columns())
@@ -98,7 +103,7 @@ class _Decoded:
 
     def __init__(self, samples: Sequence[Sample], frame: Frame):
         self.pixels = np.empty((len(samples), frame.height, frame.width, 3), dtype=np.uint8)
-        self.has_masks = any(sample.mask for sample in samples)
+        self.has_masks = any(sample.masks for sample in samples)
         self.bits: list[np.ndarray | None] = []
         self.kept: list[Sample] = []
         self.content: list[str] = []
@@ -132,12 +137,15 @@ class _Decoded:
 
 
 def _describe(category: str, broken: dict[str, UnreadableError], total_images: int) -> str:
-    named = "; ".join(str(error) for error in list(broken.values())[:_NAMED_FILES])
-    more = f"; and {len(broken) - _NAMED_FILES} more" if len(broken) > _NAMED_FILES else ""
     return (
-        f"{category}: {len(broken)} of {total_images} images cannot be read: {named}{more}; expected whole pictures; "
-        "repair them or leave them out with --skip-unreadable"
+        f"{category}: {len(broken)} of {total_images} images cannot be read: {_first_of(list(broken.values()))}; "
+        "expected whole pictures; repair them or leave them out with --skip-unreadable"
     )
+
+
+def _first_of(errors: Sequence[Exception]) -> str:
+    more = f"; and {len(errors) - _NAMED_FILES} more" if len(errors) > _NAMED_FILES else ""
+    return "; ".join(map(str, errors[:_NAMED_FILES])) + more
 
 
 def _data_hash(samples: list[Sample], content: list[str]) -> str:

@@ -22,7 +22,7 @@ from datasets.frame import Frame
 from datasets.memory import decoding_budget
 from datasets.sample import DataError, Sample
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
 DECODING_BYTES = 18  # that a pixel takes from its file to a frame, copies included
@@ -45,8 +45,8 @@ class Picture:
 
 
 def read(root: Path, sample: Sample, frame: Frame) -> Picture:
-    """Decodes a sample's image, and its mask where it has one. Raises UnreadableError where either is no whole picture
-    of a known format, and DataError where the mask's size is not its image's."""
+    """Decodes a sample's image, and its masks where it has some. Raises UnreadableError where one is no whole picture
+    of a known format, and DataError where a mask's size is not its image's."""
     data = _read_bytes(root, sample.path)
     with _memory_for(data):
         return _read(root, sample, data, frame)
@@ -54,18 +54,17 @@ def read(root: Path, sample: Sample, frame: Frame) -> Picture:
 
 def _read(root: Path, sample: Sample, data: bytes, frame: Frame) -> Picture:
     pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
-    mask = None
-    if sample.mask is not None:
-        native_mask = read_mask(root, sample.mask)  # (H, W)
+    native_masks = [read_mask(root, path) for path in sample.masks]  # (H, W) each
+    for path, native_mask in zip(sample.masks, native_masks, strict=True):
         if native_mask.shape != pixels.shape[:2]:
             raise DataError(
-                f"{sample.mask} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
+                f"{path} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
                 "expected equal sizes; repair the mask"
             )
-        mask = masks.resize(native_mask, masks.own_size(*native_mask.shape))
+    size = masks.own_size(*pixels.shape[:2])
     return Picture(
         pixels=fit_image(pixels, frame),
-        mask=mask,
+        mask=masks.resize(np.logical_or.reduce(native_masks), size) if native_masks else None,
         content=hashlib.sha256(data).hexdigest(),
         pixel_hash=_pixel_hash(pixels),
         native_size=pixels.shape[:2],

@@ -16,6 +16,10 @@ sha256(seed, content). No cluster ever has samples in train and in val or test.
 A dataset without a split of its own has its clusters with normals dealt train/val/test 2:1:1 first, half of them with
 and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train
 clusters are its normal training images, and val + test together its labelled test images, under all protocols.
+
+Where a dataset brings validation images of its own, they choose and never train: they come to val, beside what the
+table says; under `synthetic` its normal ones take the place of the fifth, and all normal training images train; under
+`crossfit`, where what chooses is also judged, they are left out.
 """
 
 import hashlib
@@ -45,15 +49,23 @@ def split(images: Images, protocol: str, seed: int) -> Split:
     clusters = sorted(_clusters(images), key=lambda cluster: _order_key(images, cluster, seed))
     own_split = any(sample.part is not None for sample in images.samples)
     train, val, test = (_deal_own_split if own_split else _deal_all)(images, clusters)
+    brought = _own_validation(images, clusters)
 
     forge: list[int] = []
     if protocol == "synthetic":
-        train_only = set(train)
-        train_clusters = [kept for cluster in clusters if (kept := tuple(i for i in cluster if i in train_only))]
-        train, forge = _hold_out(train_clusters)
+        forge = [i for i in brought if images.samples[i].label == 0]
+        if not forge:
+            train_only = set(train)
+            train_clusters = [kept for cluster in clusters if (kept := tuple(i for i in cluster if i in train_only))]
+            train, forge = _hold_out(train_clusters)
         val, test = forge, val + test
-    elif protocol in ("paper", "crossfit"):
+    elif protocol == "crossfit":
         val = test = val + test
+    elif protocol == "paper":
+        test = val + test
+        val = test + brought
+    else:
+        val = val + brought
     _require_enough(images, protocol, train, val, test)
 
     used = {*train, *val, *test}
@@ -103,20 +115,26 @@ def _order_key(images: Images, cluster: Cluster, seed: int) -> str:
 
 
 def _deal_own_split(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], list[int], list[int]]:
-    """Train as the dataset says, less copies of test images; its test part halved, each kind of defect by itself."""
-    train: list[int] = []
-    labelled: list[Cluster] = []
-    for cluster in clusters:
-        of_test = tuple(i for i in cluster if images.samples[i].part == "test")
-        if of_test:
-            labelled.append(of_test)
-        else:
-            train += [i for i in cluster if images.samples[i].label == 0]
+    """Train as the dataset says, less copies of its test and validation images; its test part halved, each kind of
+    defect by itself."""
+    labelled = [of_test for cluster in clusters if (of_test := _of_part(images, cluster, "test"))]
+    train_only = [cluster for cluster in clusters if len(_of_part(images, cluster, "train")) == len(cluster)]
+    train = [i for cluster in train_only for i in cluster if images.samples[i].label == 0]
     normal = [cluster for cluster in labelled if not _has_label(images, cluster, 1)]
     defective = [cluster for cluster in labelled if _has_label(images, cluster, 1)]
     test, val = _deal(normal, [""] * len(normal), shares=(1, 1))
     more_test, more_val = _deal(defective, [_defects(images, cluster) for cluster in defective], shares=(1, 1))
     return train, val + more_val, test + more_test
+
+
+def _own_validation(images: Images, clusters: Sequence[Cluster]) -> list[int]:
+    """The validation images that the dataset brings, less copies of its test images."""
+    untested = [cluster for cluster in clusters if not _of_part(images, cluster, "test")]
+    return [i for cluster in untested for i in _of_part(images, cluster, "validation")]
+
+
+def _of_part(images: Images, cluster: Cluster, part: str) -> Cluster:
+    return tuple(i for i in cluster if images.samples[i].part == part)
 
 
 def _deal_all(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], list[int], list[int]]:

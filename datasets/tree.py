@@ -1,25 +1,21 @@
 """Folder trees of images: what every dataset of files shares when it lists its samples.
 
-A class folder holds the images of one label, in itself or in folders below it: `good` (also `ok`, `normal`, any case)
-or a defect's name. Masks lie in `ground_truth/<defect>/[<the same folders>/]<stem>[_mask].<any image extension>`.
+Names of folders are understood in any case. What an operating system leaves behind is passed over.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from datasets.sample import DataError, Sample
+from datasets.sample import DataError
 
-IMAGE_EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-NORMAL_NAMES = frozenset({"good", "ok", "normal"})
-MASK_FOLDER = "ground_truth"
-MASK_FOLDERS = frozenset({MASK_FOLDER, "mask", "masks"})
-
-
-def is_normal_name(name: str) -> bool:
-    """Whether a folder of this name holds normal images: one of NORMAL_NAMES, in any case."""
-    return name.lower() in NORMAL_NAMES
+IMAGE_EXTENSIONS = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".jp2", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+MASK_FOLDERS = frozenset({"ground_truth", "gt", "mask", "masks", "label", "labels"})
+_LEFT_BEHIND = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})  # by systems and network drives
+_DEEPEST, _MOST_FOLDERS = 3, 1000  # that are looked through for what is not where it was expected
 
 
 def nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
@@ -27,15 +23,17 @@ def nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (-SequenceMatcher(None, wanted.lower(), name.lower()).ratio(), name))
 
 
-def open_root(root: str | Path) -> Path:
-    """The data root, `~` expanded. Raises DataError unless it is a folder with something in it."""
+def open_root(root: str | Path, archive: str = "") -> Path:
+    """The data root, `~` expanded. Raises DataError unless it is a folder with something in it: what `archive` holds,
+    where there is one."""
     folder = Path(root).expanduser()
     if not folder.exists():
         raise DataError(f"data root {folder} does not exist; expected a folder of images; check --data-root")
     if not folder.is_dir():
         raise DataError(f"data root {folder} is a file; expected a folder of images; check --data-root")
     if not any(folder.iterdir()):
-        raise DataError(f"data root {folder} is empty; expected a folder of images; check --data-root")
+        expected = f"what {archive} unpacks to" if archive else "a folder of images"
+        raise DataError(f"data root {folder} is empty; expected {expected}; check --data-root")
     return folder
 
 
@@ -43,7 +41,29 @@ def subfolders(folder: Path) -> list[str]:
     """Names of the visible folders in `folder`, sorted; none where it does not exist."""
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_left_behind(entry.name))
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's own."""
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+
+
+def named(folder: Path, name: str) -> Path:
+    """The folder of that name in `folder`, in any case; one that does not exist where there is none."""
+    return folder / next((found for found in subfolders(folder) if found.lower() == name.lower()), name)
+
+
+def deeper(folder: Path, is_wanted: Callable[[Path], bool]) -> str:
+    """The end of an error line: where below `folder` there is what was wanted in it, if anywhere near."""
+    level, looked_at = [folder], 0
+    for _ in range(_DEEPEST):
+        level = [inner / name for inner in level for name in subfolders(inner)][: _MOST_FOLDERS - looked_at]
+        looked_at += len(level)
+        for inner in level:
+            if is_wanted(inner):
+                return f"there is one in {inner}; use that as --data-root"
+    return "check --data-root"
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -67,7 +87,7 @@ def images_below(folder: Path) -> list[Path]:
             names.clear()
             continue
         seen.add(real)
-        names[:] = sorted(name for name in names if not name.startswith(".") and name.lower() not in MASK_FOLDERS)
+        names[:] = sorted(name for name in names if not (is_left_behind(name) or name.lower() in MASK_FOLDERS))
         found += images_in(Path(place))
     return sorted(found)
 
@@ -77,59 +97,3 @@ def require_category(dataset: str, root: Path, wanted: str, found: list[str]) ->
     if wanted not in found:
         names = ", ".join(nearest_first(wanted, found))
         raise DataError(f"{dataset} has no category {wanted!r} in {root}; there are: {names}; check --category")
-
-
-def scan_classes(root: Path, folder: Path, part: str | None) -> list[Sample]:
-    """Samples of every class folder directly in `folder`, with paths relative to the data's `root`.
-
-    `folder` is the category's folder of a part, "train" or "test", and its masks lie beside it; or, where the category
-    has no split of its own (`part` is None), the category itself, and they lie in it. Raises DataError for a class
-    folder without an image.
-    """
-    masks = (folder.parent if part else folder) / MASK_FOLDER
-    samples = []
-    for name in subfolders(folder):
-        if name == MASK_FOLDER:
-            continue
-        images = images_below(folder / name)
-        if not images:
-            expected = ", ".join(sorted(IMAGE_EXTENSIONS))
-            raise DataError(f"{folder / name} holds no image; expected files in it ({expected}); add some or remove it")
-        normal = is_normal_name(name)
-        found = [] if normal else images_below(masks / name)
-        own = {mask.relative_to(masks / name).with_suffix(""): mask for mask in found}
-        for image in images:
-            place = image.relative_to(folder / name).with_suffix("")
-            mask = own.get(place.with_name(f"{place.name}_mask")) or own.get(place)
-            path = image.relative_to(root).as_posix()
-            samples.append(
-                Sample(
-                    path=path,
-                    label=0 if normal else 1,
-                    defect="good" if normal else name,
-                    part=part,
-                    group=path,
-                    mask=mask.relative_to(root).as_posix() if mask else None,
-                    size_bytes=image.stat().st_size,
-                )
-            )
-    return samples
-
-
-def finish_category(category: Path, samples: list[Sample]) -> list[Sample]:
-    """The samples of one category, sorted by path. Raises DataError unless they hold normals to train on, and masks for
-    all of the defective ones or for none."""
-    if not any(sample.label == 0 and sample.part != "test" for sample in samples):
-        classes = ", ".join(sorted({f"{sample.part or ''}/{sample.defect}".lstrip("/") for sample in samples}))
-        raise DataError(
-            f"{category} has no normal training image, only: {classes or 'nothing'}; expected a folder named "
-            f"{', '.join(sorted(NORMAL_NAMES))} (in train/, if there is one); add or rename it"
-        )
-    defective = [sample for sample in samples if sample.label == 1 and sample.part != "train"]
-    missing = [sample.path for sample in defective if sample.mask is None]
-    if missing and len(missing) < len(defective):
-        raise DataError(
-            f"{category}: {len(missing)} of {len(defective)} defective images have no mask, the first {missing[0]}; "
-            f"expected {MASK_FOLDER}/<defect>/<stem>_mask.png for all or none; add them or move {MASK_FOLDER} away"
-        )
-    return sorted(samples, key=lambda sample: sample.path)

@@ -1,24 +1,19 @@
-"""A user's own folder of images: `good` (also `ok`, `normal`, any case) and any other name as a defect.
+"""A user's own folder of images: good ones in a folder of that name, and any other name as a defect.
 
     ROOT/CATEGORY/train/good/*   ROOT/CATEGORY/test/{good,<defect>}/*     with a split of its own
     ROOT/CATEGORY/{good,<defect>}/*                                       without one
     ROOT/{...}                                                            ROOT itself is the category, by its name
 
-Masks are optional: CATEGORY/ground_truth/<defect>/<stem>_mask.png (or <stem>.png, any image extension).
+Images in validation/, beside train/, choose and do not train. What `good` may be called, class_folders.py says; masks
+are optional, and where they may lie, mask_files.py says.
 """
 
 from pathlib import Path
 
+from datasets.class_folders import NORMAL_NAMES, finish_category, normal_classes, scan_classes
+from datasets.mvtec_layout import scan_parts
 from datasets.sample import DataError, Sample
-from datasets.tree import (
-    NORMAL_NAMES,
-    finish_category,
-    is_normal_name,
-    open_root,
-    require_category,
-    scan_classes,
-    subfolders,
-)
+from datasets.tree import deeper, named, open_root, require_category, subfolders
 
 CATEGORIES: tuple[str, ...] = ()
 
@@ -28,34 +23,36 @@ def find_categories(root: str | Path) -> list[str]:
     DataError if there is none."""
     folder = open_root(root)
     if _is_category(folder):
-        return [_own_name(folder)]
-    found = [name for name in subfolders(folder) if _is_category(folder / name)]
+        return [folder.resolve().name]
+    found = _categories(folder)
     if not found:
         there = ", ".join(subfolders(folder)) or "no folder"
         raise DataError(
             f"no folder of normal images in {folder} or one level below, only: {there}; expected one named "
-            f"{', '.join(sorted(NORMAL_NAMES))} (or train/ with one); add or rename it"
+            f"{', '.join(NORMAL_NAMES)} (or train/ with one); add or rename it, or {deeper(folder, _categories)}"
         )
     return found
 
 
 def scan(root: str | Path, category: str) -> list[Sample]:
     """The samples of one category, sorted by path; `part` is None unless there is a `train` folder. Raises DataError if
-    the category does not exist, a class folder is empty, no image is normal to train on, or only some defects have
-    masks."""
+    the category does not exist, a class folder is empty, or no image is normal to train on."""
     folder = open_root(root)
     require_category("folder", folder, category, find_categories(folder))
-    home = folder if _is_category(folder) else folder / category
-    if (home / "train").is_dir():
-        samples = scan_classes(folder, home / "train", "train") + scan_classes(folder, home / "test", "test")
-    else:
-        samples = scan_classes(folder, home, None)
-    return finish_category(home, samples)
+    home = category_folder(folder, category)
+    if named(home, "train").is_dir():
+        return finish_category(home, scan_parts(folder, home))
+    return finish_category(home, scan_classes(folder, home, None, masks_in=(home,)))
 
 
-def _own_name(folder: Path) -> str:
-    return folder.resolve().name
+def category_folder(root: Path, category: str) -> Path:
+    """Where the images of a category lie: `root` itself, if it is one."""
+    return root if _is_category(root) else root / category
+
+
+def _categories(folder: Path) -> list[str]:
+    return [name for name in subfolders(folder) if _is_category(folder / name)]
 
 
 def _is_category(folder: Path) -> bool:
-    return any(is_normal_name(name) for name in subfolders(folder) + subfolders(folder / "train"))
+    return bool(normal_classes(folder) or normal_classes(named(folder, "train")))

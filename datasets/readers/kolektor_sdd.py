@@ -1,4 +1,4 @@
-"""KolektorSDD (Tabernik et al., JIM 2020): 399 pictures of 50 electrical commutators, 52 with a crack.
+"""KolektorSDD (Tabernik et al., JIM 2020): 399 pictures of 50 electrical commutators, 52 with a crack, CC BY-NC-SA 4.0.
 
 kosNN/PartM.jpg with kosNN/PartM_label.bmp, whose pixels are all zero where the part is normal. It has no split of its
 own: an item (kosNN) is a group, and items that are pixel-identical are found later, by content (datasets/split.py).
@@ -7,22 +7,24 @@ own: an item (kosNN) is a group, and items that are pixel-identical are found la
 import re
 from pathlib import Path
 
-from datasets.picture import UnreadableError, read_mask
+from datasets.label_pictures import sample_of
 from datasets.sample import DataError, Sample
-from datasets.tree import IMAGE_EXTENSIONS, images_in, open_root, require_category, subfolders
+from datasets.tree import IMAGE_EXTENSIONS, deeper, images_in, open_root, require_category, subfolders
 
-CATEGORIES: tuple[str, ...] = ("kolektor_sdd",)
+COUNTS: dict[str, tuple[int, int]] = {"kolektor_sdd": (347, 52)}  # published: normal, defective
+CATEGORIES: tuple[str, ...] = tuple(COUNTS)
+ARCHIVE = "KolektorSDD.zip"
 _ITEM = re.compile(r"kos\d+", re.IGNORECASE)
 _LABEL = "_label"
 
 
 def find_categories(root: str | Path) -> list[str]:
     """The one category. Raises DataError unless `root` holds an item."""
-    folder = open_root(root)
+    folder = open_root(root, ARCHIVE)
     if not _items(folder):
         there = ", ".join(subfolders(folder)) or "no folder"
         raise DataError(
-            f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; check --data-root"
+            f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; {deeper(folder, _items)}"
         )
     return list(CATEGORIES)
 
@@ -31,7 +33,7 @@ def scan(root: str | Path, category: str) -> list[Sample]:
     """All parts of all items, sorted by path; reads the label pictures, for they alone say what is defective. Raises
     DataError if the category does not exist, an item is empty, a label picture is missing or unreadable, or no part is
     normal."""
-    folder = open_root(root)
+    folder = open_root(root, ARCHIVE)
     require_category("kolektor_sdd", folder, category, find_categories(folder))
     samples = [sample for item in _items(folder) for sample in _scan_item(folder, item)]
     if not any(sample.label == 0 for sample in samples):
@@ -57,23 +59,10 @@ def _scan_item(root: Path, item: str) -> list[Sample]:
         )
     samples = []
     for part in parts:
-        path = f"{item}/{part.name}"
         label = labels.get(part.stem + _LABEL)
         if label is None:
-            raise DataError(f"{path} has no label picture; expected {part.stem}{_LABEL}.bmp beside it; add it")
-        try:
-            defective = bool(read_mask(root, f"{item}/{label.name}").any())
-        except UnreadableError as error:
-            raise DataError(f"cannot read {error}; expected the label picture of {path}; restore it") from None
-        samples.append(
-            Sample(
-                path=path,
-                label=int(defective),
-                defect="defect" if defective else "good",
-                part=None,
-                group=item,
-                mask=f"{item}/{label.name}" if defective else None,
-                size_bytes=part.stat().st_size,
+            raise DataError(
+                f"{item}/{part.name} has no label picture; expected {part.stem}{_LABEL}.bmp beside it; add it"
             )
-        )
+        samples.append(sample_of(root, part, label, part=None, group=item))
     return samples

@@ -36,6 +36,9 @@ DEFECTS: dict[str, tuple[str, ...]] = {
     "fabric": ("hole", "stain", "thread"),
     "washer": ("paint", "rust", "scratch"),
 }
+COUNTS: dict[str, tuple[int, int]] = {  # normal, defective
+    category: (TRAIN_IMAGES + TEST_GOOD_IMAGES, TEST_DEFECT_IMAGES * len(kinds)) for category, kinds in DEFECTS.items()
+}
 CATEGORIES: tuple[str, ...] = tuple(DEFECTS)
 
 
@@ -55,8 +58,8 @@ def scan(root: str | Path | None, category: str) -> list[Sample]:
         for index in range(images):
             path = f"{category}/{part}/{defect}/{index:03}.png"
             normal = defect == "good"
-            mask = None if normal else f"{category}/ground_truth/{defect}/{index:03}_mask.png"
-            samples.append(Sample(path, int(not normal), defect, part, group=path, mask=mask, size_bytes=0))
+            found = () if normal else (f"{category}/ground_truth/{defect}/{index:03}_mask.png",)
+            samples.append(Sample(path, int(not normal), defect, part, group=path, masks=found, size_bytes=0))
     return sorted(samples, key=lambda sample: sample.path)
 
 
@@ -80,8 +83,8 @@ def write_files(root: str | Path, size_px: int) -> int:
             pixels, mask = draw(sample.path, size_px)
             try:
                 _save(home / sample.path, pixels)
-                if sample.mask is not None:
-                    _save(home / sample.mask, mask.astype(np.uint8) * 255)
+                for path in sample.masks:
+                    _save(home / path, mask.astype(np.uint8) * 255)
             except OSError as error:
                 reason = f"cannot write {error.filename}: {error.strerror}"
                 raise DataError(f"{reason}; expected a folder to write to; choose another --data-root") from None

@@ -1,7 +1,7 @@
 """What `run` and `plan` begin with: the options -> an experiment, its jobs, and where they will run."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import preflight, reading, warm_start
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import Job, jobs
+from orchestrator.experiment.job import Category, Job, jobs
 from orchestrator.experiment.plan import Left
 from orchestrator.experiment.warm_start import Winner
 from orchestrator.results.output import Output
@@ -35,7 +35,9 @@ def prepared(asked) -> Iterator[Prepared]:
     """Reads the options, surveys the data and names the jobs; says what a warm start begins with. Nothing is written.
     Raises InputError for what cannot be."""
     experiment, execution = reading.load(arguments.given(asked), asked.config)
-    categories = preflight.survey(experiment, execution.data_root)
+    categories = preflight.survey(experiment, execution.data_root, leaving_out(execution))
+    for category in categories:
+        say_remarks(category)
     asked_for = jobs(experiment, categories, execution.workers_per_job)
     preflight.check_names(asked_for)
     with contextlib.ExitStack() as outputs:
@@ -45,6 +47,17 @@ def prepared(asked) -> Iterator[Prepared]:
         if winners:
             print(printable(warm_start.sentence(begun)))
         yield Prepared(experiment, execution, output, winners, begun)
+
+
+def leaving_out(execution: Execution) -> Callable[[str], None] | None:
+    """What is told of categories that cannot be used; None where they end the run."""
+    return (lambda line: print(printable(line))) if execution.skip_categories else None
+
+
+def say_remarks(category: Category) -> None:
+    """What to know of its data, a line each."""
+    for remark in category.remarks:
+        print(printable(f"{category.name}: {remark}"))
 
 
 def session(execution: Execution, log: Path):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.cli import INTERRUPTED, arguments, interrupts
-from orchestrator.cli.prepare import Prepared, outlook, prepared, session
+from orchestrator.cli.prepare import Prepared, leaving_out, outlook, prepared, session
 from orchestrator.display import ranking
 from orchestrator.display.progress import Progress
 from orchestrator.display.terminal import reader_may_leave
@@ -56,7 +56,8 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
     experiment, execution, output = found.experiment, found.execution, found.output
     following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
     todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
-    images = preflight.decode(todo, experiment, execution)
+    images = preflight.decode(todo, experiment, execution, leaving_out(execution))
+    ledger.leave_out(set(todo) - images.keys())
     findings = cues.find(images.values())
     for finding in findings:
         print(printable(str(finding)))

@@ -163,6 +163,7 @@ class Execution:
     )
     tensorboard: str | None = option(None, "log each trial's epochs and parameters here, for TensorBoard", "DIR")
     skip_unreadable: bool = option(False, "leave unreadable images out, and count them in the rows")
+    skip_categories: bool = option(False, "leave categories out that cannot be used, and say so")
     fresh: bool = option(False, "forget this experiment's finished work and start over")
     resume: bool = option(True, "skip what is finished (the default)")
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -30,6 +30,7 @@ class Category:
     train_images: int
     fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
     aspect: float = 1.0  # width / height of its pictures, in general
+    remarks: tuple[str, ...] = field(default=(), compare=False)  # for people: what was read as what, what is odd
 
 
 class Decoding(NamedTuple):

@@ -2,9 +2,10 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datasets import contradictions
 from datasets.catalog import DATASETS
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample
@@ -21,41 +22,85 @@ UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
 
 
-def survey(experiment: Experiment, data_root: str | None) -> list[Category]:
-    """The categories asked for, in the order of the datasets. Raises InputError where data is not as expected."""
+def survey(
+    experiment: Experiment, data_root: str | None, leave_out: Callable[[str], None] | None = None
+) -> list[Category]:
+    """The categories asked for, in the order of the datasets. Raises InputError where data is not as expected; but
+    `leave_out`, if given, is told each category that cannot be used, as long as there are others."""
+    found, unusable = [], {}
+    for dataset, name in wanted(experiment, data_root):
+        try:
+            found.append(scanned(dataset, name, data_root))
+        except InputError as error:
+            unusable[name] = error
+    _settle(unusable, len(found), leave_out)
+    return found
+
+
+def wanted(experiment: Experiment, data_root: str | None) -> list[tuple[str, str]]:
+    """Dataset and category of each that is asked for. Raises InputError where there is none of that name."""
     found = {name: _guard(DATASETS[name].find_categories, data_root) for name in experiment.dataset}
     known = [category for categories in found.values() for category in categories]
     for name in experiment.category:
         choice("category", name, known)
-    chosen = []
     for dataset, categories in found.items():
-        wanted = [name for name in categories if not experiment.category or name in experiment.category]
-        if not wanted:
+        if experiment.category and not set(experiment.category) & set(categories):
             raise InputError(
                 f"none of --category {', '.join(experiment.category)} is in {dataset}; it has: {', '.join(categories)}."
             )
-        chosen += [_category(dataset, name, data_root) for name in wanted]
-    return chosen
+    return [
+        (dataset, name)
+        for dataset, categories in found.items()
+        for name in categories
+        if not experiment.category or name in experiment.category
+    ]
 
 
-def decode(decodings: Sequence[Decoding], experiment: Experiment, execution: Execution) -> dict[Decoding, Images]:
+def decode(
+    decodings: Sequence[Decoding], experiment: Experiment, execution: Execution,
+    leave_out: Callable[[str], None] | None = None,
+) -> dict[Decoding, Images]:  # fmt: skip
     """Decodes each category once a frame and proves that it can be split. Raises InputError that names the file or the
-    part that is short."""
-    decoded = {}
+    part that is short; `leave_out` is as for `survey`."""
+    decoded, unusable = {}, {}
     for decoding in decodings:
-        category, frame = decoding
-        images = _guard(
-            load,
-            category.dataset,
-            category.root or None,
-            category.name,
-            frame,
-            skip_unreadable=execution.skip_unreadable,
-        )
-        for seed in experiment.seed:
-            _guard(split, images, experiment.protocol, seed)
-        decoded[decoding] = images
+        try:
+            decoded[decoding] = _decoded(decoding, experiment, execution)
+        except InputError as error:
+            unusable[decoding.category.name] = error
+    _settle(unusable, len(decoded), leave_out)
     return decoded
+
+
+def _settle(unusable: dict[str, InputError], usable: int, leave_out: Callable[[str], None] | None) -> None:
+    """Raises InputError for the categories that cannot be used, unless they are to be left out and others remain."""
+    if not unusable:
+        return
+    first = next(iter(unusable.values()))
+    if not usable:
+        raise first
+    if leave_out is None:
+        others = f" So it is with {', '.join(list(unusable)[1:])}." if len(unusable) > 1 else ""
+        raise InputError(f"{str(first).rstrip('.')}.{others} --skip-categories leaves out what cannot be used.")
+    for name, error in unusable.items():
+        leave_out(f"left out {name}: {error}")
+
+
+def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -> Images:
+    category, frame = decoding
+    images = _guard(
+        load,
+        category.dataset,
+        category.root or None,
+        category.name,
+        frame,
+        skip_unreadable=execution.skip_unreadable,
+    )
+    if not DATASETS[category.dataset].categories:  # the user's own, who can tell
+        _guard(contradictions.require_none, images)
+    for seed in experiment.seed:
+        _guard(split, images, experiment.protocol, seed)
+    return images
 
 
 def check_names(jobs: Sequence[Job]) -> None:
@@ -78,15 +123,17 @@ def check_packages() -> str:
     return str(CHECKOUT)
 
 
-def _category(dataset: str, name: str, data_root: str | None) -> Category:
+def scanned(dataset: str, name: str, data_root: str | None) -> Category:
+    """One category, by its files' names and headers. Raises InputError where they are not as expected."""
     samples = _guard(DATASETS[dataset].scan, data_root, name)
     for text in (name, *(sample.path for sample in samples)):
         _check_unicode(dataset, text)
-    normal_train = sum(sample.label == 0 and sample.part != "test" for sample in samples)
+    normal_train = sum(sample.label == 0 and sample.part in (None, "train") for sample in samples)
     home = DATASETS[dataset].home(data_root)
-    fingerprint = digest([(s.path, s.label, s.part, s.group, s.mask, _content(home, s)) for s in samples])
+    described = [(s.path, s.label, s.part, s.group, *(s.masks or (None,)), _content(home, s)) for s in samples]
     aspect = DATASETS[dataset].aspect(data_root, samples)
-    return Category(dataset, name, data_root or "", len(samples), normal_train, fingerprint, aspect)
+    remarks = tuple(DATASETS[dataset].remarks(data_root, name, samples))
+    return Category(dataset, name, data_root or "", len(samples), normal_train, digest(described), aspect, remarks)
 
 
 def _content(home: Path, sample: Sample) -> int | str:

@@ -107,6 +107,7 @@ class JobRow(Provenance):
     pixel_auroc: float | None = None
     au_pro: float | None = None
     mask_px: int | None = None  # shorter side of the masks that both were taken at
+    pixel_images: int | None = None  # test images that both were taken on: less than all where defects have no mask
     epochs: int  # trained by the refit: up to the best epoch of the best trial
     test_images: int | None = None
     score_images_per_s: float | None = None
@@ -140,7 +141,7 @@ class PictureRow(ScoreRow):
     residual: bytes  # grey: the map, from residual_min (0) to residual_max and above (255)
     residual_min: float  # both are the same in all rows of a job
     residual_max: float
-    mask: bytes | None = None  # 0 or 255; None where the dataset has no masks
+    mask: bytes | None = None  # 0 or 255; None where none is known
 
 
 MEASURED = frozenset(  # columns that differ between two runs of one experiment

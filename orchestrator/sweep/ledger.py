@@ -1,9 +1,9 @@
 """What a run knows of its jobs: the rows that the output held when it began, and those that have come since."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from orchestrator.experiment import plan
-from orchestrator.experiment.job import Job
+from orchestrator.experiment.job import Decoding, Job
 from orchestrator.results import parts
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
@@ -49,6 +49,13 @@ class Ledger:
         self.job_rows |= {row.job_id: row for row in rows if not parts.damaged(output, [row])}
         self.rows[job.id] = {}
         self._take(output.trials(*place, of=[job.id]))
+
+    def leave_out(self, decodings: Collection[Decoding]) -> None:
+        """The jobs on these images are none of this run."""
+        self.jobs = [job for job in self.jobs if job.decoding not in decodings]
+        self.todo = [job for job in self.todo if job.decoding not in decodings]
+        self.rows = {job.id: self.rows[job.id] for job in self.todo}
+        self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
 
     def _take(self, trials: Iterable[TrialRow]) -> None:
         for row in trials:

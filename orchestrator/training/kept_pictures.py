@@ -68,8 +68,11 @@ def rows(
 
 
 def _mask(images: Images, index: int) -> bytes | None:
-    """As it lies in the frame, beside the image."""
-    return None if images.masks is None else png(in_frame(images.masks[index], images.frame).astype(np.uint8) * 255)
+    """As it lies in the frame, beside the image; None where it is not known."""
+    sample = images.samples[index]
+    if images.masks is None or (sample.label == 1 and not sample.masks):
+        return None
+    return png(in_frame(images.masks[index], images.frame).astype(np.uint8) * 255)
 
 
 def choose(

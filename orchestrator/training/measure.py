@@ -148,18 +148,22 @@ def _rates(labels: np.ndarray, flagged: np.ndarray) -> dict[str, float]:
 
 
 def _pixel_figures(images: Images, test: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
-    """Of maps (T, H, W), each brought to the proportions and the size of its picture's mask: no bar counts."""
-    if images.masks is None:
-        return dict.fromkeys(("pixel_auroc", "au_pro", "mask_px"))
-    masks = [images.masks[i] for i in test]
+    """Of maps (T, H, W), each brought to the proportions and the size of its picture's mask: no bar counts. Defective
+    images of which no mask is known are left out."""
+    samples = [images.samples[i] for i in test]
+    known = [place for place, sample in enumerate(samples) if sample.label == 0 or sample.masks]
+    if images.masks is None or not any(samples[place].masks for place in known):
+        return dict.fromkeys(("pixel_auroc", "au_pro", "mask_px", "pixel_images"))
+    masks = [images.masks[test[place]] for place in known]
     own = [
-        images.frame.out_of(heat, images.native_sizes[i], mask.shape)
-        for i, heat, mask in zip(test, maps, masks, strict=True)
+        images.frame.out_of(maps[place], images.native_sizes[test[place]], mask.shape)
+        for place, mask in zip(known, masks, strict=True)
     ]
     return {
         "pixel_auroc": pixel.pixel_auroc(masks, own),
         "au_pro": pixel.au_pro(masks, own),
         "mask_px": max(min(mask.shape) for mask in masks),
+        "pixel_images": len(known),
     }
 
 

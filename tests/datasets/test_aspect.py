@@ -9,7 +9,7 @@ from datasets.sample import Sample
 
 
 def sample(name: str, label: int = 0, part: str | None = None) -> Sample:
-    return Sample(name, label, "crack" if label else "good", part, group=name, mask=None, size_bytes=1)
+    return Sample(name, label, "crack" if label else "good", part, group=name, masks=(), size_bytes=1)
 
 
 @pytest.fixture

@@ -88,6 +88,16 @@ def test_broken_files_are_counted_and_the_first_ones_named_with_the_cure(cups: P
     assert "; and 2 more; " in message and message.endswith("--skip-unreadable") and "\n" not in message
 
 
+def test_all_masks_of_another_size_than_their_pictures_are_named(cups: Path) -> None:
+    masks = sorted(cups.glob("cups/ground_truth/dent/*"))
+    assert len(masks) == 2
+    for mask in masks:
+        Image.new("L", (3, 3)).save(mask)
+    with pytest.raises(DataError) as caught:
+        load("folder", str(cups), "cups", Frame(16, 16), skip_unreadable=True)
+    assert all(mask.name in str(caught.value) for mask in masks) and "\n" not in str(caught.value)
+
+
 def test_skipping_leaves_broken_files_out_and_lists_them(cups: Path) -> None:
     (cups / "cups/good/1.png").write_bytes(b"text")
     (cups / "cups/ground_truth/dent/0_mask.png").write_bytes(b"")

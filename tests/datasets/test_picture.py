@@ -16,7 +16,7 @@ SCENE = np.kron(RNG.integers(0, 255, size=(4, 4, 3)), np.ones((8, 8, 1))).astype
 
 
 def sample(path: str, mask: str | None = None) -> Sample:
-    return Sample(path, int(mask is not None), "good", None, group=path, mask=mask, size_bytes=0)
+    return Sample(path, int(mask is not None), "good", None, group=path, masks=(mask,) if mask else (), size_bytes=0)
 
 
 def encode(pixels: np.ndarray, **how: object) -> bytes:
@@ -33,6 +33,9 @@ def encode(pixels: np.ndarray, **how: object) -> bytes:
         ("a.tif", {"format": "TIFF"}),
         ("a.TIFF", {"format": "TIFF", "compression": "tiff_lzw"}),
         ("a.webp", {"format": "WEBP", "lossless": True}),
+        ("a.jp2", {"format": "JPEG2000"}),
+        ("a.ppm", {"format": "PPM"}),
+        ("a.jpg", {"format": "PNG"}),
     ],
 )
 def test_lossless_formats_give_the_same_pixels_and_the_same_pixel_hash(tmp_path: Path, name: str, how: dict) -> None:
@@ -42,6 +45,14 @@ def test_lossless_formats_give_the_same_pixels_and_the_same_pixel_hash(tmp_path:
     np.testing.assert_array_equal(picture.pixels, SCENE)
     assert picture.pixel_hash == reference.pixel_hash
     assert picture.content != reference.content
+
+
+def test_of_several_pages_the_first_is_read(tmp_path: Path) -> None:
+    """Of a TIFF or a GIF."""
+    first, second = (Image.fromarray(np.full((4, 4), level, np.uint8)) for level in (30, 200))
+    for name in ("a.tif", "a.gif"):
+        first.save(tmp_path / name, save_all=True, append_images=[second])
+        assert (read(tmp_path, sample(name), Frame(4, 4)).pixels == 30).all()
 
 
 def test_jpeg_is_read_close_to_the_scene(tmp_path: Path) -> None:
@@ -138,11 +149,15 @@ WHOLE_FILES = [
     encode(NOISE, format="TIFF"),
     encode(NOISE, format="TIFF", compression="tiff_lzw"),
     encode(NOISE, format="WEBP"),
+    encode(NOISE, format="JPEG2000"),
+    encode(NOISE, format="PPM"),
+    encode(NOISE, format="GIF"),
 ]
+IDS = ["png", "jpg", "progressive", "bmp", "tiff", "lzw", "webp", "jp2", "ppm", "gif"]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@pytest.mark.parametrize("whole", WHOLE_FILES, ids=["png", "jpg", "progressive", "bmp", "tiff", "lzw", "webp"])
+@pytest.mark.parametrize("whole", WHOLE_FILES, ids=IDS)
 def test_a_truncated_picture_of_any_format_is_unreadable(tmp_path: Path, whole: bytes) -> None:
     for kept in (0.02, 0.3, 0.6, 0.9):
         (tmp_path / "broken.jpg").write_bytes(whole[: int(len(whole) * kept)])
@@ -151,7 +166,7 @@ def test_a_truncated_picture_of_any_format_is_unreadable(tmp_path: Path, whole: 
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@pytest.mark.parametrize("whole", WHOLE_FILES, ids=["png", "jpg", "progressive", "bmp", "tiff", "lzw", "webp"])
+@pytest.mark.parametrize("whole", WHOLE_FILES, ids=IDS)
 def test_bytes_broken_anywhere_never_raise_anything_but_unreadable(tmp_path: Path, whole: bytes) -> None:
     rng = np.random.default_rng(1)
     for _ in range(60):

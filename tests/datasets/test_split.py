@@ -19,7 +19,7 @@ def images_of(*entries: tuple[str, ...], order: int | None = None) -> Images:
     """Undecoded images of (path, defect, part or "", group or "", pixels or ""); the content is the path's hash."""
     rows = []
     for path, defect, part, group, pixels in entries:
-        sample = Sample(path, int(defect != "good"), defect, part or None, group or path, mask=None, size_bytes=1)
+        sample = Sample(path, int(defect != "good"), defect, part or None, group or path, masks=(), size_bytes=1)
         rows.append((sample, hashlib.sha256(path.encode()).hexdigest(), pixels or path))
     if order is not None:
         rows = [rows[i] for i in np.random.default_rng(order).permutation(len(rows))]
@@ -162,6 +162,43 @@ def test_a_training_image_that_is_a_copy_of_a_test_image_never_trains(protocol: 
         assert not pixels(images, parts.train) & (pixels(images, parts.val) | pixels(images, parts.test))
         if protocol not in ("paper", "crossfit"):
             assert_honest(images, parts)
+
+
+def with_validation(defective: int = 0) -> list[tuple[str, ...]]:
+    """A dataset that brings 10 validation normals, as MVTec LOCO does, and perhaps some defects among them."""
+    entries = own_split(40, 12, cut=8) + [(f"validation/good/{i}", "good", "validation", "", "") for i in range(10)]
+    return entries + [(f"validation/cut/{i}", "cut", "validation", "", "") for i in range(defective)]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_validation_images_that_a_dataset_brings_choose_and_never_train(protocol: str) -> None:
+    images = images_of(*with_validation())
+    parts = split(images, protocol, 0)
+    own = {path for path in paths(images, np.arange(len(images.samples))) if path.startswith("validation")}
+    assert len(parts.train) == 40 and own <= paths(images, parts.val) and not own & paths(images, parts.test)
+    assert paths(images, parts.forge) == (own if protocol == "synthetic" else set())
+    assert {"holdout": 20, "synthetic": 10, "paper": 30}[protocol] == len(parts.val)
+    assert {"holdout": 10, "synthetic": 20, "paper": 20}[protocol] == len(parts.test)
+    assert len(parts.unused) == 0
+
+
+def test_validation_defects_choose_too_but_under_synthetic_which_does_without_any() -> None:
+    images = images_of(*with_validation(defective=2))
+    assert [kinds(images, split(images, protocol, 0).val)["cut"] for protocol in PROTOCOLS] == [6, 0, 10]
+    assert kinds(images, split(images, "synthetic", 0).unused) == Counter(cut=2)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_validation_image_gives_way_to_its_copy_in_the_test_part_and_outdoes_one_in_train(protocol: str) -> None:
+    copies = [
+        ("train/good/copy", "good", "train", "", "validation/good/3"),
+        ("validation/good/copy", "good", "validation", "", "test/good/5"),
+    ]
+    images = images_of(*with_validation(), *copies)
+    parts = split(images, protocol, 0)
+    assert paths(images, parts.unused) == {"train/good/copy", "validation/good/copy"}
+    if protocol != "paper":
+        assert_honest(images, parts)
 
 
 def test_copies_within_the_labelled_images_stay_together() -> None:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.catalog import DATASETS
+from orchestrator.errors import InputError
 from orchestrator.experiment import preflight
 from orchestrator.experiment.config import Experiment
+from orchestrator.hashes import digest
 
 
 def picture(path: Path, seed: int) -> Path:
@@ -46,3 +49,27 @@ def test_masks_that_are_added_are_other_data(part):
     before = fingerprint(part)
     picture(part / "ground_truth" / "dent" / "0_mask.png", 0)
     assert fingerprint(part) != before
+
+
+def test_categories_that_cannot_be_scanned_are_all_named_and_left_out_only_when_told_to(part):
+    for name in ("cups", "lids"):
+        picture(part.parent / name / "good" / "0.png", 0)
+        (part.parent / name / "empty").mkdir()
+    folder = Experiment(dataset=("folder",))
+    with pytest.raises(InputError, match="cups/empty holds no image; .* So it is with lids. --skip-categories leaves"):
+        preflight.survey(folder, str(part.parent))
+    said = []
+    assert [category.name for category in preflight.survey(folder, str(part.parent), said.append)] == ["part"]
+    assert [line.split(":")[0] for line in said] == ["left out cups", "left out lids"]
+    shutil.rmtree(part)
+    with pytest.raises(InputError, match="holds no image"):
+        preflight.survey(folder, str(part.parent), said.append)
+
+
+def test_one_mask_or_none_has_the_fingerprint_that_it_always_had(part):
+    """Earlier outputs go on: a picture's single mask, or None, stands where it stood."""
+    before = fingerprint(part)
+    samples = DATASETS["folder"].scan(str(part.parent), "part")
+    content = [preflight._content(part.parent, sample) for sample in samples]
+    described = [(s.path, s.label, s.part, s.group, None, c) for s, c in zip(samples, content, strict=True)]
+    assert before == digest(described)

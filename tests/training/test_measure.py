@@ -99,6 +99,25 @@ def test_without_masks_there_are_no_figures_of_pixels(detector, job, fabric, dat
     assert figures["pixel_auroc"] is figures["au_pro"] is figures["mask_px"] is None and figures["test_auc"] is not None
 
 
+def test_defects_without_a_mask_count_as_images_and_not_as_pixels(detector, job, fabric, data):
+    """A defect without a mask is no region that is free of defects."""
+    whole = measure(detector, job, fabric, data).figures
+    bare = [i for i in data.split.test if fabric.samples[i].defect == "hole"]
+    samples = tuple(dataclasses.replace(s, masks=()) if i in bare else s for i, s in enumerate(fabric.samples))
+    figures = measure(detector, job, dataclasses.replace(fabric, samples=samples), data).figures
+    assert whole["pixel_images"] == whole["test_images"] == figures["test_images"]
+    assert figures["pixel_images"] == whole["pixel_images"] - len(bare)
+    assert figures["test_auc"] == whole["test_auc"] and figures["au_pro"] != whole["au_pro"]
+    without = select_without(data, bare)
+    assert figures["au_pro"] == measure(detector, job, fabric, without).figures["au_pro"]
+
+
+def select_without(data, left_out):
+    """The same, with fewer test images."""
+    test = np.array([i for i in data.split.test if i not in left_out])
+    return dataclasses.replace(data, split=dataclasses.replace(data.split, test=test))
+
+
 @pytest.fixture(scope="module")
 def bars(tmp_path_factory):
     """A folder of noise, 24 wide and 60 high, some of it defective; with masks."""

@@ -52,7 +52,7 @@ def test_the_root_itself_may_be_the_category(tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize("mask", ["1.png", "1_mask.png", "1_mask.BMP"])
 def test_masks_are_found_by_the_images_stem(tmp_path: Path, mask: str) -> None:
     save(tmp_path, "cups/good/0.png", "cups/dent/1.jpg", f"cups/ground_truth/dent/{mask}")
-    assert [s.mask for s in scan(tmp_path, "cups")] == [f"cups/ground_truth/dent/{mask}", None]
+    assert [s.masks for s in scan(tmp_path, "cups")] == [(f"cups/ground_truth/dent/{mask}",), ()]
 
 
 def test_folders_below_a_class_are_read_with_their_masks(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_folders_below_a_class_are_read_with_their_masks(tmp_path: Path) -> None
     save(tmp_path, "cups/good/0.png", "cups/good/day2/0.png", "cups/good/day2/late/1.png", "cups/good/.trash/2.png")
     save(tmp_path, "cups/dent/a/1.jpg", "cups/dent/b/1.jpg", "cups/dent/masks/1.png")
     save(tmp_path, "cups/ground_truth/dent/a/1_mask.png", "cups/ground_truth/dent/b/1.png")
-    assert [(sample.path, sample.mask) for sample in scan(tmp_path, "cups")] == [
+    assert [(sample.path, *sample.masks) for sample in scan(tmp_path, "cups")] == [
         ("cups/dent/a/1.jpg", "cups/ground_truth/dent/a/1_mask.png"),
         ("cups/dent/b/1.jpg", "cups/ground_truth/dent/b/1.png"),
-        ("cups/good/0.png", None),
-        ("cups/good/day2/0.png", None),
-        ("cups/good/day2/late/1.png", None),
+        ("cups/good/0.png",),
+        ("cups/good/day2/0.png",),
+        ("cups/good/day2/late/1.png",),
     ]
 
 
@@ -77,6 +77,28 @@ def test_links_below_a_class_are_followed_once_and_never_upwards(tmp_path: Path)
     assert [path for path, *_ in listed(tmp_path, "cups")] == [
         "cups/dent/1.png", "cups/good/0.png", "cups/good/more/2.png",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("train/good", "test/ok"), ("Train/Good", "TEST/ok"), ("train/0", "test/0")]
+)
+def test_folders_are_understood_in_any_case(tmp_path: Path, train: str, test: str) -> None:
+    defect = test.replace("0", "1").replace("ok", "dent")
+    save(tmp_path, f"cups/{train}/a.png", f"cups/{test}/b.png", f"cups/{defect}/c.png")
+    assert {(label, part) for _, label, _, part in listed(tmp_path, "cups")} == {
+        (0, "train"), (0, "test"), (1, "test"),
+    }  # fmt: skip
+
+
+def test_validation_images_are_a_part_of_their_own(tmp_path: Path) -> None:
+    save(tmp_path, "cups/train/good/a.png", "cups/validation/good/b.png", "cups/test/dent/c.png")
+    assert [part for *_, part in listed(tmp_path, "cups")] == ["test", "train", "validation"]
+
+
+def test_a_tree_that_lies_deeper_is_named_with_the_cure(tmp_path: Path) -> None:
+    save(tmp_path, "disk/parts/cups/good/a.png", "disk/parts/cups/dent/a.png")
+    with pytest.raises(DataError, match="only: disk; .*there is one in .*/disk/parts; use that as --data-root"):
+        find_categories(tmp_path)
 
 
 def test_a_mask_folder_is_no_defect(tmp_path: Path) -> None:
@@ -103,7 +125,7 @@ def test_only_normal_images_are_listed_but_cannot_be_measured(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["cups/bad/a.png"], "no folder of normal images in .*, only: cups; expected one named good, normal, ok"),
+        (["cups/bad/a.png"], "no folder of normal images in .*, only: cups; expected one named good, ok, normal"),
         (["a.png"], "no folder of normal images in .*, only: no folder"),
     ],
 )

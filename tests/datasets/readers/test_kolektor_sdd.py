@@ -36,7 +36,7 @@ def test_items_are_groups_and_labels_come_from_the_label_pictures(root: Path) ->
     assert [s.path for s in first] == [f"kos01/Part{part}.png" for part in range(4)]
     assert [s.label for s in first] == [0, 1, 0, 0]
     assert [s.defect for s in first] == ["good", "defect", "good", "good"]
-    assert [s.mask for s in first] == [None, "kos01/Part1_label.bmp", None, None]
+    assert [s.masks for s in first] == [(), ("kos01/Part1_label.bmp",), (), ()]
     assert {s.group for s in first} == {"kos01"} and {s.part for s in samples} == {None}
 
 
