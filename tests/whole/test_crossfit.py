@@ -15,7 +15,7 @@ def run(few_images, tmp_path_factory):
 
     def run(name: str, trials: int) -> str:
         out = str(folder / name)
-        asked = f"--dataset folder --data-root {few_images} --model patch_gaussian --model ganomaly --size-px 32"
+        asked = f"--dataset folder --data-root {few_images} --category fabric --model patch_gaussian --model ganomaly --size-px 32"
         budget = f"--epochs 3 --steps-per-epoch 2 --batch 4 --protocol crossfit --backend local --trials {trials}"
         assert main(["run", *asked.split(), *budget.split(), "--output", out]) == 0
         return out
@@ -36,7 +36,10 @@ def test_the_ranking_the_report_and_predict_say_what_its_figures_are(run, few_im
 def test_more_trials_go_on_from_those_that_are_there_and_are_judged_anew(run, plain_rows):
     at_once, in_two = run("at-once", 4), run("in-two", 2)
     assert run("in-two", 4) == in_two
-    assert plain_rows(in_two) == plain_rows(at_once)
+    found, expected = (plain_rows(out) for out in (in_two, at_once))
+    for rows in (*found["trials"], *expected["trials"]):
+        del rows["experiment"]  # whose number of trials differs
+    assert found == expected
     (row,) = [row for row in Output(in_two).jobs() if row.model == "ganomaly"]
     judges = {(fold["trial"], fold["epoch"]) for fold in json.loads(row.folds)}
     assert row.trials == 4 and len(judges) >= 1
