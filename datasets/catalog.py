@@ -121,7 +121,7 @@ DATASETS: dict[str, Dataset] = {
         _of_files("manifest", manifest, "your own images, as a CSV or Parquet file lists them", "yours"),
         _of_files("mpdd", mpdd, "metal parts, own split, masks", f"{_NC}; Jezek et al., ICUMT 2021"),
         _of_files("mvtec_ad", mvtec_ad, "objects and textures, own split, masks", f"{_NC}; Bergmann et al., CVPR 2019"),
-        _of_files("mvtec_ad_2", mvtec_ad_2, "the same, harder, and validation", f"{_NC}; Heckler-Kram et al., 2025"),
+        _of_files("mvtec_ad_2", mvtec_ad_2, "harder objects, own split, masks", f"{_NC}; Heckler-Kram et al., 2025"),
         _of_files("mvtec_loco", mvtec_loco, "logical defects too, own split", f"{_NC}; Bergmann et al., IJCV 2022"),
         _of_files("visa", visa, "objects, own split, masks", "CC BY 4.0; Zou et al., ECCV 2022"),
     )

@@ -36,10 +36,10 @@ def prepared(asked) -> Iterator[Prepared]:
     Raises InputError for what cannot be."""
     experiment, execution = reading.load(arguments.given(asked), asked.config)
     categories = preflight.survey(experiment, execution.data_root, leaving_out(execution))
-    for category in categories:
-        say_remarks(category)
     asked_for = jobs(experiment, categories, execution.workers_per_job)
     preflight.check_names(asked_for)
+    for category in categories:
+        say_remarks(category)
     with contextlib.ExitStack() as outputs:
         output = outputs.enter_context(opened(execution.output))
         winners = warm_start.winners(experiment, output, lambda root: outputs.enter_context(opened(root)))
