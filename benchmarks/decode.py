@@ -79,7 +79,7 @@ def measure(asked: argparse.Namespace, root: str, category: str) -> dict[str, fl
         list(pool.map(read, samples))  # warms the disk's cache and PIL
 
     passes = asked.trials * asked.epochs
-    decode = partial(load, asked.dataset, root, category, asked.size_px, workers=asked.workers)
+    decode = partial(load, asked.dataset, root, category, frame_of("letterbox", asked.size_px), workers=asked.workers)
     once_s, images = least_seconds(decode, asked.repeats)
     processes_s, _ = least_seconds(partial(decode_in_processes, read, samples, asked.workers), asked.repeats)
     arrays_s, _ = least_seconds(partial(read_arrays, images, passes), asked.repeats)

@@ -15,7 +15,8 @@ def run(few_images, tmp_path_factory):
 
     def run(name: str, trials: int) -> str:
         out = str(folder / name)
-        asked = f"--dataset folder --data-root {few_images} --category fabric --model patch_gaussian --model ganomaly --size-px 32"
+        asked = f"--dataset folder --data-root {few_images} --category fabric --size-px 32 --model patch_gaussian"
+        asked += " --model ganomaly"
         budget = f"--epochs 3 --steps-per-epoch 2 --batch 4 --protocol crossfit --backend local --trials {trials}"
         assert main(["run", *asked.split(), *budget.split(), "--output", out]) == 0
         return out
