@@ -29,6 +29,7 @@ from model.parts.augmentation import Augmentation, augment
 from model.patch_forged import HParams, PatchForged
 from model.patch_gaussian import HParams as GaussianHParams
 from model.patch_gaussian import PatchGaussian
+from orchestrator.metrics import pixel
 
 SCORE_BATCH = 32
 
@@ -157,9 +158,12 @@ def scored(name: str, detector: Detector, train: Tensor, images: Any, labelled: 
     scores, maps = torch.cat(scores).cpu().numpy(), torch.cat(maps).cpu().numpy()
     row = {"variant": name, "auc": roc_auc_score(images.labels[labelled], scores)}
     if images.masks is not None:
-        masks = images.masks[labelled] > 0
-        if masks.shape == maps.shape:
-            row["pixel_auc"] = roc_auc_score(masks.ravel(), maps.ravel())
+        masks = [images.masks[i] for i in labelled]
+        own = [
+            images.frame.out_of(heat, images.native_sizes[i], mask.shape)
+            for i, heat, mask in zip(labelled, maps, masks, strict=True)
+        ]
+        row["pixel_auc"] = pixel.pixel_auroc(masks, own)
     return row
 
 
