@@ -38,12 +38,13 @@ def scan_classes(root: Path, folder: Path, part: str | None, masks_in: Sequence[
     mask_homes, normal = mask_files.homes(*masks_in), normal_classes(folder)
     samples: list[Sample] = []
     for name in classes(folder):
-        samples += _scan_class(root, folder / name, part, name in normal, mask_homes)
+        samples += scan_class(root, folder / name, part, name in normal, mask_homes)
     _require_own_masks(samples)
     return samples
 
 
-def _scan_class(root: Path, folder: Path, part: str | None, is_normal: bool, mask_homes: list[Path]) -> list[Sample]:
+def scan_class(root: Path, folder: Path, part: str | None, is_normal: bool, mask_homes: list[Path]) -> list[Sample]:
+    """Samples of one class folder, as `scan_classes` says; folders of masks besides its own are `mask_homes`."""
     files = images_below(folder)
     if not files:
         expected = ", ".join(sorted(IMAGE_EXTENSIONS))

@@ -25,6 +25,10 @@ class Frame:
     width: int
     stretches: bool = False
 
+    def is_square_of(self, side_px: int) -> bool:
+        """Whether both sides are of that many pixels."""
+        return self.height == self.width == side_px
+
     def inside(self, height: int, width: int) -> tuple[slice, slice]:
         """The rows and the columns that a picture of H = `height`, W = `width` fills; the rest are bars."""
         new_height, new_width = self.height, self.width

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datasets.class_folders import finish_category, normal_classes, scan_classes
 from datasets.sample import DataError, Sample
-from datasets.tree import deeper, named, open_root, require_category, subfolders
+from datasets.tree import named, not_here, open_root, require_category, subfolders
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,7 @@ class Layout:
             raise DataError(f"{folder} is one category itself; expected the folder that holds it; use {folder.parent}")
         found = categories_in(folder)
         if not found:
-            there = ", ".join(subfolders(folder)) or "no folder"
-            raise DataError(
-                f"no {self.title} category in {folder}, only: {there}; expected CATEGORY/train/good; "
-                f"{deeper(folder, categories_in)}"
-            )
+            raise not_here(f"{self.title} category in {folder}", folder, "CATEGORY/train/good", categories_in)
         return found
 
     def scan(self, root: str | Path, category: str) -> list[Sample]:

@@ -54,7 +54,13 @@ def named(folder: Path, name: str) -> Path:
     return folder / next((found for found in subfolders(folder) if found.lower() == name.lower()), name)
 
 
-def deeper(folder: Path, is_wanted: Callable[[Path], bool]) -> str:
+def not_here(what: str, folder: Path, expected: str, is_wanted: Callable[[Path], object], cure: str = "") -> DataError:
+    """The error that `folder` does not hold `what`, but only other folders; it names one below that does, if near."""
+    there = ", ".join(subfolders(folder)) or "no folder"
+    return DataError(f"no {what}, only: {there}; expected {expected}; {cure}{deeper(folder, is_wanted)}")
+
+
+def deeper(folder: Path, is_wanted: Callable[[Path], object]) -> str:
     """The end of an error line: where below `folder` there is what was wanted in it, if anywhere near."""
     level, looked_at = [folder], 0
     for _ in range(_DEEPEST):

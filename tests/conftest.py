@@ -21,6 +21,7 @@ from PIL import Image
 from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.readers.synthetic import write_files
+from datasets.split import SELECTION_SPLITS
 from orchestrator import CHECKOUT
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category, Job, jobs
@@ -205,7 +206,7 @@ def _identity(job: Job) -> dict:
         "model": job.model,
         "seed": job.seed,
         "protocol": job.experiment.protocol,
-        "selection_split": {"holdout": "val", "synthetic": "synthetic", "paper": "test"}[job.experiment.protocol],
+        "selection_split": SELECTION_SPLITS[job.experiment.protocol],
         "size_px": job.size_px,
         "fit": job.experiment.fit,
         "height_px": job.frame.height,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from datasets.class_folders import NORMAL_NAMES, finish_category, normal_classes, scan_classes
 from datasets.mvtec_layout import scan_parts
-from datasets.sample import DataError, Sample
-from datasets.tree import deeper, named, open_root, require_category, subfolders
+from datasets.sample import Sample
+from datasets.tree import named, not_here, open_root, require_category, subfolders
 
 CATEGORIES: tuple[str, ...] = ()
 
@@ -26,11 +26,9 @@ def find_categories(root: str | Path) -> list[str]:
         return [folder.resolve().name]
     found = _categories(folder)
     if not found:
-        there = ", ".join(subfolders(folder)) or "no folder"
-        raise DataError(
-            f"no folder of normal images in {folder} or one level below, only: {there}; expected one named "
-            f"{', '.join(NORMAL_NAMES)} (or train/ with one); add or rename it, or {deeper(folder, _categories)}"
-        )
+        expected = f"one named {', '.join(NORMAL_NAMES)} (or train/ with one)"
+        what = f"folder of normal images in {folder} or one level below"
+        raise not_here(what, folder, expected, _categories, cure="add or rename it, or ")
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets.label_pictures import sample_of
 from datasets.sample import DataError, Sample
-from datasets.tree import IMAGE_EXTENSIONS, deeper, images_in, open_root, require_category, subfolders
+from datasets.tree import IMAGE_EXTENSIONS, images_in, not_here, open_root, require_category, subfolders
 
 COUNTS: dict[str, tuple[int, int]] = {"kolektor_sdd": (347, 52)}  # published: normal, defective
 CATEGORIES: tuple[str, ...] = tuple(COUNTS)
@@ -22,10 +22,7 @@ def find_categories(root: str | Path) -> list[str]:
     """The one category. Raises DataError unless `root` holds an item."""
     folder = open_root(root, ARCHIVE)
     if not _items(folder):
-        there = ", ".join(subfolders(folder)) or "no folder"
-        raise DataError(
-            f"no KolektorSDD item in {folder}, only: {there}; expected kos01/Part0.jpg ...; {deeper(folder, _items)}"
-        )
+        raise not_here(f"KolektorSDD item in {folder}", folder, "kos01/Part0.jpg ...", _items)
     return list(CATEGORIES)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets.label_pictures import sample_of
 from datasets.sample import DataError, Sample
-from datasets.tree import deeper, images_in, named, open_root, require_category, subfolders
+from datasets.tree import images_in, named, not_here, open_root, require_category
 
 COUNTS: dict[str, tuple[int, int]] = {"kolektor_sdd2": (2979, 356)}  # published: normal, defective
 CATEGORIES: tuple[str, ...] = tuple(COUNTS)
@@ -22,11 +22,8 @@ def find_categories(root: str | Path) -> list[str]:
     """The one category. Raises DataError unless `root` holds labelled pictures to train on."""
     folder = open_root(root, ARCHIVE)
     if not _has_pictures(folder):
-        there = ", ".join(subfolders(folder)) or "no folder"
-        raise DataError(
-            f"no KolektorSDD2 picture in {folder}, only: {there}; expected train/10000.png with train/10000_GT.png; "
-            f"{deeper(folder, _has_pictures)}"
-        )
+        expected = "train/10000.png with train/10000_GT.png"
+        raise not_here(f"KolektorSDD2 picture in {folder}", folder, expected, _has_pictures)
     return list(CATEGORIES)
 
 

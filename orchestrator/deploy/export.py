@@ -4,8 +4,8 @@ picture -> Pillow's antialiased resize -> bars -> score >= threshold, all in the
 last bit: each of its two passes is a constant matrix of whole numbers. A resize in floating point
 (`F.interpolate(antialias=True)`) moved scores by up to 0.5 % and turned a verdict.
 
-Letters: N pictures, H, W their native height and width; R, C those of the detector's
-frame; h, w those of a picture in it.
+Letters: N pictures, H, W their native height and width; R, C those of the detector's frame; h, w those
+of a picture in it.
 """
 
 import io

@@ -51,8 +51,13 @@ class Sized(NamedTuple):
     @classmethod
     def of(cls, row: Provenance) -> "Sized":
         """What left a row."""
-        shape_px = (row.height_px or row.size_px, row.width_px or row.size_px)
-        return cls(row.model, row.size_px, None if shape_px == (row.size_px,) * 2 else shape_px, row.tile_px)
+        frame = Frame(row.height_px or row.size_px, row.width_px or row.size_px)
+        return cls.in_frame(row.model, row.size_px, frame, row.tile_px)
+
+    @classmethod
+    def in_frame(cls, model: str, size_px: int, frame: Frame, tile_px: int | None) -> "Sized":
+        """Of pictures in such a frame."""
+        return cls(model, size_px, None if frame.is_square_of(size_px) else (frame.height, frame.width), tile_px)
 
     def in_words(self) -> str:
         """Size and shape, for people."""
@@ -100,16 +105,13 @@ class Job:
     @property
     def tile_px(self) -> int | None:
         """Side of the tiles that its model sees of the frame; None where it sees the frame whole."""
-        frame = self.frame
-        is_cut = self.experiment.fit == "tile" or (frame.height != frame.width and self.model not in ANY_SHAPE)
-        return self.size_px if is_cut and (frame.height, frame.width) != (self.size_px,) * 2 else None
+        is_cut = self.experiment.fit == "tile" or self.model not in ANY_SHAPE
+        return self.size_px if is_cut and not self.frame.is_square_of(self.size_px) else None
 
     @property
     def sized(self) -> Sized:
         """The model that it tunes, at its size and shape."""
-        frame = self.frame
-        is_square = (frame.height, frame.width) == (self.size_px,) * 2
-        return Sized(self.model, self.size_px, None if is_square else (frame.height, frame.width), self.tile_px)
+        return Sized.in_frame(self.model, self.size_px, self.frame, self.tile_px)
 
     @property
     def space(self) -> dict[str, BaseDistribution]:

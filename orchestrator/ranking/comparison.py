@@ -65,8 +65,6 @@ def judged(scores: pd.DataFrame) -> Judged:
     numbered = scores.assign(image=pd.factorize(scores.path, sort=True)[0]).drop_duplicates(["job_id", "image"])
     ordered = numbered.sort_values(["job_id", "image"])
     jobs, starts = np.unique(ordered.job_id.to_numpy(str), return_index=True)
-    if "threshold" not in ordered:
-        ordered = ordered.assign(threshold=np.nan)
     columns = (np.split(ordered[name].to_numpy(), starts[1:]) for name in ("image", "label", "score", "threshold"))
     return {str(job): Judgement(*parts) for job, *parts in zip(jobs, *columns, strict=True)} if len(jobs) else {}
 

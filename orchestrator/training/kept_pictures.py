@@ -29,8 +29,8 @@ def rows(
     detector: Detector, job: Job, images: Images, test: np.ndarray, scores: np.ndarray, maps: np.ndarray,
     thresholds: np.ndarray, device: torch.device,
 ) -> list[PictureRow]:  # fmt: skip
-    """The pictures of a job. `test` (T,) are indices into `images`; `scores` and
-    `thresholds` (T,) and `maps` (T, H, W) are theirs.
+    """The pictures of a job. `test` (T,) are indices into `images`; `scores` and `thresholds` (T,) and `maps` (T, H, W)
+    are theirs.
 
     All residuals are on the job's one scale, from the least value of its maps to the highest but 0.1 % of them. It
     reconstructs the chosen images only: some detectors optimise to do so.

@@ -93,6 +93,13 @@ def test_protocol_paper_chose_on_the_test_images_of_its_category(make_job, winne
     assert points(make_job("bottle"), winner("bottle", protocol="paper", size_px=32)) == []
 
 
+@pytest.mark.parametrize("protocol", ["holdout", "crossfit"])
+def test_under_crossfit_every_labelled_image_is_judged_so_no_earlier_choice_by_them_will_do(make_job, winner, protocol):
+    job = make_job("bottle", protocol="crossfit")
+    assert points(job, winner("bottle", protocol=protocol, size_px=32)) == []
+    assert points(job, winner("cable", protocol=protocol)) == [PAPER["lr"]]
+
+
 def test_forged_defects_are_no_test_images_of_any_seed(make_job, winner):
     assert points(make_job("bottle"), winner("bottle", protocol="synthetic", seed=(1,))) == [PAPER["lr"]]
 

@@ -224,3 +224,14 @@ def test_more_comparisons_must_be_surer_of_each(run):
 def test_what_cannot_be_compared_is_not_told_apart(run):
     first, second = [run(A, 9.0)], [run(B, 0.1, split_hash="another")]
     assert [(place.best, place.worst, place.comparisons) for place in standings(first, second)] == [(1, 2, 0)] * 2
+
+
+def test_verdicts_are_by_each_images_own_threshold_and_by_the_jobs_where_it_has_none(run):
+    row, scores = run(A, 1.0, threshold=0.5)
+    rows = frame([row], JobRow)
+    bare = [dataclasses.replace(score, threshold=None) for score in scores]
+    same = [dataclasses.replace(score, threshold=0.5) for score in scores]
+    own = [dataclasses.replace(score, threshold=-99.0 if score.label else 99.0) for score in scores]
+    found = [comparison.verdict_intervals(rows, judged(one)) for one in (bare, same, own)]
+    assert found[0] == found[1] and found[0]["recall"][1] < 1.0
+    assert found[2]["recall"][1] == 1.0 and found[2]["false_alarm_rate"][0] == 0.0

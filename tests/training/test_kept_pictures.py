@@ -20,11 +20,11 @@ CPU = torch.device("cpu")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def choose(kinds: str, scores: list[float], threshold: float = 0.5, content: Sequence[str] = LETTERS) -> dict[int, str]:
+def choose(kinds: str, scores: list[float], threshold=0.5, content: Sequence[str] = LETTERS) -> dict[int, str]:
     """A letter an image: g is good, any other a kind of defect. Content hashes are letters, too."""
     labels = np.array([kind != "g" for kind in kinds], dtype=int)
     defects = ["good" if kind == "g" else kind for kind in kinds]
-    return kept_pictures.choose(labels, defects, content, np.array(scores), np.full(len(kinds), threshold))
+    return kept_pictures.choose(labels, defects, content, np.array(scores), np.broadcast_to(threshold, len(kinds)))
 
 
 def shown(chosen: dict[int, str], why: str) -> list[int]:
@@ -52,6 +52,10 @@ def test_mistakes_are_the_worst_two_of_either_kind_and_only_if_they_are_wrong():
     assert shown(choose(kinds, scores), MISTAKE) == [7, 8, 2, 3]
     assert shown(choose(kinds, scores, threshold=0.05), MISTAKE) == [2, 3], "nothing is missed"
     assert shown(choose("gc", [0.4, 0.6]), MISTAKE) == []
+
+
+def test_each_image_is_judged_by_its_own_threshold():
+    assert shown(choose("gcgc", [0.3, 0.6, 0.6, 0.6], threshold=[0.2, 0.5, 0.5, 0.7]), MISTAKE) == [3, 2]
 
 
 def test_a_score_at_the_threshold_is_flagged():

@@ -42,5 +42,8 @@ def test_more_trials_go_on_from_those_that_are_there_and_are_judged_anew(run, pl
         del rows["experiment"]  # whose number of trials differs
     assert found == expected
     (row,) = [row for row in Output(in_two).jobs() if row.model == "ganomaly"]
-    judges = {(fold["trial"], fold["epoch"]) for fold in json.loads(row.folds)}
-    assert row.trials == 4 and len(judges) >= 1
+    own = {trial.trial_id: trial for trial in Output(in_two).trials() if trial.job_id == row.job_id}
+    folds = json.loads(row.folds)
+    assert row.trials == len(own) == 4 and len(folds) == 5
+    for fold in folds:
+        assert own[fold["trial"]].epochs >= fold["epoch"] and fold["others_auc"] >= 0.5
