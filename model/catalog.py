@@ -43,6 +43,8 @@ MODELS = Catalogue({
     "mean_image": "model.mean_image:MeanImage",
 })
 
+ENSEMBLE = "ensemble"  # of finished detectors (model/ensemble.py): none of those that are searched
+
 # what is known of them without importing them: which see images of any shape, others being built for squares alone, and
 # which are `is_training_free`
 ANY_SHAPE = ("patch_forged", "patch_gaussian", "padim", "patchcore", "mean_image")

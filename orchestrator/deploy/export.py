@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from datasets.picture import fit_image
-from model.catalog import MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, RunError
 from orchestrator.training import scoring
@@ -191,12 +190,12 @@ def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
     """The program of a detector, for pictures of height and width `size`; not checked yet. Raises InputError for a
     detector that is no fixed program."""
     config = checkpoint.config
-    if MODELS[config.model].optimises_to_score:
+    detector = checkpoint.detector("cpu")
+    if detector.optimises_to_score:
         raise InputError(
             f"--export: {config.model} searches by gradient descent for each picture, and cannot be a program of its "
             "own. Name another --model, or leave --export out."
         )
-    detector = checkpoint.detector("cpu")
     example = torch.zeros((2, *size, 3), dtype=torch.uint8)
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():

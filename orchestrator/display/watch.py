@@ -17,7 +17,7 @@ import pyarrow as pa
 from rich.live import Live
 from rich.text import Text
 
-from model.catalog import MODELS
+from model.catalog import ENSEMBLE, MODELS
 from orchestrator.display.ranking import DISPENSABLE
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
@@ -29,7 +29,7 @@ from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.sweep.claims import held_jobs
 from orchestrator.words import duration
 
-JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(MODELS, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
+JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted([*MODELS, ENSEMBLE], key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
 UNDER_WAY = ["under way", "model", "seed", "trials done", "best val AUROC", "last row"]
 WIDE = 200  # columns where there is no terminal
 

@@ -14,7 +14,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from datasets.frame import FITS, LARGEST_PX, Frame
-from model.catalog import MODELS
+from model.catalog import ENSEMBLE, MODELS
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
 from orchestrator.results.rows import JobRow
@@ -82,7 +82,7 @@ class Config:
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
             _check_type(name, getattr(self, name), hint)
-        choice("model", self.model, list(MODELS))
+        choice("model", self.model, [*MODELS, ENSEMBLE])
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
         if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:
@@ -91,9 +91,9 @@ class Config:
             raise InputError(f"tile_px is {self.tile_px}; from 1 to the image's shorter side is expected.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
             raise InputError("threshold, map_low and map_high are no finite numbers in order.")
-        for name, value in self.hparams.items():
+        for name, value in _leaves("hparams", self.hparams):
             if isinstance(value, int) and abs(value) > MOST_WHOLE:
-                raise InputError(f"hparams: {name} is out of all bounds; at most {MOST_WHOLE} is expected.")
+                raise InputError(f"{name} is out of all bounds; at most {MOST_WHOLE} is expected.")
 
         for name in SHARES:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
@@ -132,7 +132,7 @@ class Checkpoint:
         config = self.config
         try:
             return build(config.model, config.hparams, config.image_shape, tile_px=config.tile_px)
-        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
 
@@ -197,6 +197,15 @@ def _weights(content: bytes, place: str) -> dict[str, dict[str, Tensor]]:
         return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torn bytes end in RuntimeError, EOFError, UnpicklingError, ValueError, ...
         raise InputError(f"{place}: {WEIGHTS} cannot be read: {_line(error)[:200]}. {EXPECTED}.") from None
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What lies in nested JSON, each with the name of its place."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, own in inside:
+        yield from _leaves(f"{name}: {key}", own)
+    if not isinstance(value, dict | list | tuple):
+        yield name, value
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
