@@ -204,9 +204,9 @@ def _add_predict(predict: Parser) -> None:
         help="pictures to draw heat maps of (default: all)",
     )  # fmt: skip
     predict.add_argument(
-        "--export", metavar="FILE.pt2",
-        help="write the detector as a program of its own (torch.export), for uint8 RGB of the first picture's size, "
-        "and check it on these pictures",
+        "--export", metavar="FILE",
+        help="write the detector as a program of its own, .pt2 (torch.export) or .onnx, for uint8 RGB of the first "
+        "picture's size, and check it on these pictures",
     )  # fmt: skip
 
 

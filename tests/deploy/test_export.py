@@ -64,7 +64,7 @@ def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_picture
     squares = np.stack([fit_image(pixels, Frame(32, 32)) for pixels in images])
     expected, expected_maps = scoring.score(found.detector("cpu"), torch.from_numpy(squares))
     config = dataclasses.replace(found.config, threshold=float(np.median(expected)))
-    program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.module()
+    program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.program.module()
     for count in (3, 1):
         scores, flagged, maps = program(torch.from_numpy(np.stack(images[:count])))
         assert scores.tolist() == pytest.approx(expected[:count].tolist(), rel=1e-6)
@@ -85,7 +85,7 @@ def test_its_difference_from_the_detector_is_measured(exported):
     assert same == Difference(pictures=3, absolute=0.0, relative=0.0, verdicts=0)
     other = dataclasses.replace(exported, detector=MODELS["mean_image"](exported.detector.hparams, (3, 32, 32), "cpu"))
     other.detector.mean.add(torch.full((1, 3, 32, 32), 0.5))
-    lower = dataclasses.replace(other, config=dataclasses.replace(exported.config, threshold=1e9))
+    lower = dataclasses.replace(other, config=dataclasses.replace(exported.config, threshold=0.0))
     found = lower.difference([pictures(3)])
     assert found.absolute > 0.1 and found.relative > 0.1 and not found.is_negligible()
 
