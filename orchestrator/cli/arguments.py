@@ -34,6 +34,7 @@ defectsweep report --output results --to bracket.html""",
 defectsweep figures --output results --category bottle --model sa_skip_ganomaly --model ganomaly""",
     "predict": """
 defectsweep predict camera/2026-11-24 --output results --category bracket --to judged
+defectsweep predict new_parts --output results --category bracket --threshold-at recall=0.99
 defectsweep predict part.png --checkpoint results/checkpoints/JOB --export bracket.pt2""",
     "ensemble": """
 defectsweep ensemble --output results --data-root parts""",
@@ -202,6 +203,11 @@ def _add_predict(predict: Parser) -> None:
     predict.add_argument(
         "--heat-maps", choices=("all", "defective", "none"), default="all",
         help="pictures to draw heat maps of (default: all)",
+    )  # fmt: skip
+    predict.add_argument(
+        "--threshold-at", metavar="WISH",
+        help="another threshold than the detector's, by the pictures that chose it: fpr=0.01 (false alarms), "
+        "recall=0.99, f1, or cost=ESCAPE:FALSE_ALARM",
     )  # fmt: skip
     predict.add_argument(
         "--export", metavar="FILE",

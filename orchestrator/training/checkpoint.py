@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,9 +29,11 @@ from orchestrator.errors import InputError, choice
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import detectors
+from orchestrator.training.measure import Measurement
 from orchestrator.words import one_line
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
+CHOSE = "scores that chose"  # among the weights: the scores of the images that chose the threshold
 LONGEST_SHOWN = 80  # letters of a wrong value
 MOST_WHOLE = 1 << 16  # of a hyper-parameter that is a whole number
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
@@ -128,6 +131,20 @@ class Checkpoint:
             network.load_state_dict(self.weights[name])
         return detector
 
+    def scores_that_chose(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels (V,) and scores (V,) of the images that chose its threshold. Raises InputError where it is too old to
+        have kept them, and where they are no such scores."""
+        try:
+            kept = [self.weights[CHOSE][name].double().numpy() for name in ("normal", "defective")]
+            labels = np.repeat([0, 1], [len(scores) for scores in kept])
+            scores = np.concatenate(kept)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError):
+            raise InputError(
+                f"{self.place} does not hold the scores of the pictures that chose its threshold: it is of an older "
+                "version. Run it again with --fresh, or leave --threshold-at out."
+            ) from None
+        return labels, scores
+
     def _build(self, build: Callable[..., Detector]) -> Detector:
         config = self.config
         try:
@@ -136,15 +153,17 @@ class Checkpoint:
             raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
 
-def files(detector: Detector, row: JobRow, map_low: float, map_high: float) -> dict[str, bytes]:
+def files(detector: Detector, row: JobRow, measured: Measurement) -> dict[str, bytes]:
     """The two files of a trained detector by their names."""
     weights = io.BytesIO()
-    torch.save({name: network.state_dict() for name, network in detector.networks().items()}, weights)
+    chose = {"normal": measured.normal_scores, "defective": measured.defect_scores}
+    kept = {name: network.state_dict() for name, network in detector.networks().items()}
+    torch.save({**kept, CHOSE: {name: torch.from_numpy(scores) for name, scores in chose.items()}}, weights)
     own = {
         "hparams": dataclasses.asdict(detector.hparams),
         "image_shape": detector.image_shape,
-        "map_low": map_low,
-        "map_high": map_high,
+        "map_low": measured.map_low,
+        "map_high": measured.map_high,
         "weights_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
     }
     taken = {f.name: getattr(row, f.name) for f in dataclasses.fields(Config) if f.name not in own}

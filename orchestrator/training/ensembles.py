@@ -92,7 +92,7 @@ def of_team(
                  status=COMPLETED, note="of " + ", ".join(row.model for row, _ in members))  # fmt: skip
     return (
         Refitted(row, measured.scores, measured.pictures),
-        checkpoint.files(ensemble, row, measured.map_low, measured.map_high),
+        checkpoint.files(ensemble, row, measured),
     )
 
 
