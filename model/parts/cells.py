@@ -58,7 +58,7 @@ def oriented_gradients(grey: Tensor) -> Tensor:
     dy = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
     angle = torch.atan2(dy, dx) * (ORIENTATIONS / math.pi)  # in orientations, from -8 to 8
     below = angle.floor()
-    share, magnitude = angle - below, (dx.square() + dy.square()).sqrt()  # hypot is no operator of ONNX
+    share, magnitude = angle - below, torch.hypot(dx, dy)
     nearest = below.long().remainder(ORIENTATIONS)
     dealt = grey.new_zeros(grey.shape[0], ORIENTATIONS, *grey.shape[2:])
     dealt.scatter_(1, nearest, magnitude * (1 - share))

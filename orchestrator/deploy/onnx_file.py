@@ -19,6 +19,7 @@ from orchestrator.errors import InputError
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 PRODUCER = "defectsweep"
 INPUT, OUTPUTS = "pictures", ["scores", "is_defective", "maps"]
+SPELT_OUT = {torch.ops.aten.hypot.default: lambda x, y: (x * x + y * y).sqrt()}  # ONNX has no such operator
 METADATA = "metadata"  # key of its properties: JSON, as beside a .pt2 program
 
 
@@ -31,9 +32,8 @@ class OnnxFile:
 
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
-            exported = torch.onnx.export(
-                program, dynamo=True, input_names=[INPUT], output_names=OUTPUTS, verbose=False
-            )
+            spelt = program.run_decompositions(SPELT_OUT)
+            exported = torch.onnx.export(spelt, dynamo=True, input_names=[INPUT], output_names=OUTPUTS, verbose=False)
         self.model = exported.model_proto
         self.model.producer_name = PRODUCER
         options = onnxruntime.SessionOptions()
