@@ -36,6 +36,7 @@ class OnnxFile:
             exported = torch.onnx.export(spelt, dynamo=True, input_names=[INPUT], output_names=OUTPUTS, verbose=False)
         self.model = exported.model_proto
         self.model.producer_name = PRODUCER
+        _forget_this_machine(self.model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors
@@ -63,6 +64,13 @@ class OnnxFile:
 
         onnx.helper.set_model_props(self.model, {METADATA: json.dumps(metadata)})
         return self.model.SerializeToString()
+
+
+def _forget_this_machine(model: Any) -> None:
+    """Each node comes with the calls that made it, and so with the folders of this machine."""
+    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
+        del node.metadata_props[:]
+        node.doc_string = ""
 
 
 def require() -> None:

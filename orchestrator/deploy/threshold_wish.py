@@ -1,7 +1,7 @@
 """Another threshold for a trained detector, as a factory wishes it, and what it means in parts.
 
 The scores of the images that chose the detector's own threshold lie in its checkpoint; they choose this one too, so
-what is said of it is of those images: mildly optimistic, and as vague as they are few.
+what is said of it is of those images: each is judged by the threshold that the others choose.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.errors import InputError
 from orchestrator.metrics import thresholds
-from orchestrator.metrics.shares import share_interval
+from orchestrator.metrics.expected import Wrong, expected
 from orchestrator.metrics.thresholds import Threshold
 from orchestrator.training.checkpoint import SHARES, Checkpoint
 
@@ -59,13 +59,14 @@ def granted(wish: Wish, found: Checkpoint) -> tuple[Checkpoint, list[str]]:
     labels, scores = found.scores_that_chose()
     chosen = wish.choose(labels, scores)
     config = dataclasses.replace(found.config, threshold=chosen.value, **dict.fromkeys(SHARES))
-    flagged, defective = scores >= chosen.value, labels == 1
+    lets_expect = expected(labels, scores, lambda labels, scores: wish.choose(labels, scores).value)
+    defective = labels == 1
     where = "all labelled pictures" if config.protocol == "crossfit" else config.selection_split
     lines = [
         f"defective: a score of {chosen.value:.4g} or more, for {wish.text}, chosen on {where}: "
         f"{int((~defective).sum())} good pictures and {int(defective.sum())} defective ones",
-        f"by these, of 1,000 good parts {_about(flagged[~defective], 1000)} would be stopped, "
-        f"of 100 defective ones {_about(~flagged[defective], 100)} would pass",
+        f"by these, of 1,000 good parts {_about(lets_expect.false_alarms, 1000)} would be stopped, "
+        f"of 100 defective ones {_about(lets_expect.escapes, 100)} would pass",
     ]
     few = [
         _too_few(len(own), share, most, what)
@@ -86,11 +87,9 @@ def _too_few(count: int, share: float, most: float, what: str) -> str:
     )
 
 
-def _about(hits: np.ndarray, of: int) -> str:
+def _about(wrong: Wrong, of: int) -> str:
     """So many of a number of parts, with the 95 % interval."""
-    low, high = share_interval(hits.sum(), len(hits))
-    share = hits.mean() if len(hits) else 0.0
-    return f"about {of * share:.0f} (95 %: {of * low:.0f} to {of * high:.0f})"
+    return f"about {of * wrong.share:.0f} (95 %: {of * wrong.low:.0f} to {of * wrong.high:.0f})"
 
 
 def _at(rule: Callable[[np.ndarray, np.ndarray, float], Threshold], share: float) -> Rule:

@@ -68,6 +68,11 @@ def test_its_file_says_what_it_is_and_who_made_it(exported):
     assert [one.name for one in model.graph.output] == ["scores", "is_defective", "maps"]
 
 
+def test_it_tells_nothing_of_the_machine_that_made_it(exported, checkout):
+    content = exported.file(exported.difference([pictures(1)]))
+    assert str(checkout).encode() not in content and b"site-packages" not in content and b".py" not in content
+
+
 def test_one_that_is_too_far_from_its_detector_is_no_file(exported, load):
     other = dataclasses.replace(exported, detector=load("patch_gaussian").detector("cpu"))
     with pytest.raises(RunError, match="is not the detector.*It was not written"):
