@@ -9,14 +9,12 @@ Letters: N images, C channels, H, W pixels, K members.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from model.contract import Detector, TrainingFree
-
-LEAST_DEVIATION = 1e-6
+from model.parts.spread import Scale
 
 
 @dataclass(frozen=True)
@@ -26,28 +24,10 @@ class HParams:
     members: tuple[dict[str, Any], ...]
 
 
-class Scale(nn.Module):
-    """Mean and deviation of a detector's scores of normal images; 0 and 1 until `fit`."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("deviation", torch.ones(()))
-
-    def fit(self, scores: Tensor) -> None:
-        """From scores (N,) of normal images."""
-        self.mean.copy_(scores.mean())
-        self.deviation.copy_(scores.std(correction=0).clamp(min=LEAST_DEVIATION))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Scores or maps in those units."""
-        return (values - self.mean) / self.deviation
-
-
 class Ensemble(TrainingFree):
     """Detectors of the same images, each with its weight; weights sum to 1."""
 
-    HParams = HParams
+    HParams: ClassVar[type] = HParams
 
     def __init__(self, hparams: HParams, members: Sequence[Detector]):
         """`members` (K,) are built as `hparams` says, in its order. Raises ValueError where their images differ, and

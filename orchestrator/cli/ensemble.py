@@ -2,12 +2,13 @@
 
 import torch
 
+from datasets.images import Images
 from model.catalog import ENSEMBLE
 from orchestrator.cli.outputs import opened
 from orchestrator.display import ranking
 from orchestrator.errors import InputError
 from orchestrator.experiment import preflight
-from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.config import Execution
 from orchestrator.experiment.job import Decoding
 from orchestrator.results.output import Output
 from orchestrator.training import ensembles, refit
@@ -26,7 +27,8 @@ def main(asked) -> int:
                 f"'defectsweep run --output {output.root}' makes some."
             )
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        made = sum(_make(team, output, asked.data_root, device) for team in teams)
+        decoded: dict[Decoding, Images] = {}
+        made = sum(_make(team, output, asked.data_root, device, decoded) for team in teams)
         ranking.print_leaderboard(output)
         if made:
             where = printable(output.root)
@@ -39,15 +41,19 @@ def _is_asked_for(team: Team, asked) -> bool:
                for name, names in (("dataset", asked.dataset), ("category", asked.category)))  # fmt: skip
 
 
-def _make(team: Team, output: Output, data_root: str | None, device: torch.device) -> bool:
-    """Keeps the ensemble of a team, and says what it is made of. Whether there is one."""
+def _make(
+    team: Team, output: Output, data_root: str | None, device: torch.device, decoded: dict[Decoding, Images]
+) -> bool:
+    """Keeps the ensemble of a team, and says what it is made of. Whether there is one. `decoded` holds the images of
+    the team before, which often are the same."""
     best = team.best
     category = preflight.scanned(best.dataset, best.category, data_root)
-    decoding = Decoding(category, team.frame)
-    asked = Experiment(dataset=(best.dataset,), category=(best.category,), protocol=best.protocol, seed=(best.seed,))
+    job = ensembles.job_of(team, category)
     execution = Execution(data_root=data_root, skip_unreadable=bool(best.unreadable_images))
-    images = preflight.decode([decoding], asked, execution)[decoding]
-    made = ensembles.of_team(team, category, images, output, device)
+    if job.decoding not in decoded:
+        decoded.clear()
+        decoded |= preflight.decode([job.decoding], job.experiment, execution)
+    made = ensembles.of_team(team, job, decoded[job.decoding], output, device)
     where = f"{best.category} / seed {best.seed}"
     if made is None:
         print(printable(f"{where}: no ensemble, as {best.model} validates clearly best"))

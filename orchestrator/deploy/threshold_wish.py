@@ -57,6 +57,12 @@ def granted(wish: Wish, found: Checkpoint) -> tuple[Checkpoint, list[str]]:
     """The detector with that threshold, and lines on what it means. What was measured at its own threshold is left out.
     Raises InputError where the checkpoint holds no scores to choose by."""
     labels, scores = found.scores_that_chose()
+    good, bad = int((labels == 0).sum()), int((labels == 1).sum())
+    if min(good, bad) < 2:
+        raise InputError(
+            f"--threshold-at: {found.place} was chosen on {good} good and {bad} defective pictures; two of each are "
+            "expected. Leave it out, or run again with more labelled pictures."
+        )
     chosen = wish.choose(labels, scores)
     config = dataclasses.replace(found.config, threshold=chosen.value, **dict.fromkeys(SHARES))
     lets_expect = expected(labels, scores, lambda labels, scores: wish.choose(labels, scores).value)
@@ -64,7 +70,7 @@ def granted(wish: Wish, found: Checkpoint) -> tuple[Checkpoint, list[str]]:
     where = "all labelled pictures" if config.protocol == "crossfit" else config.selection_split
     lines = [
         f"defective: a score of {chosen.value:.4g} or more, for {wish.text}, chosen on {where}: "
-        f"{int((~defective).sum())} good pictures and {int(defective.sum())} defective ones",
+        f"{good} good pictures and {bad} defective ones",
         f"by these, of 1,000 good parts {_about(lets_expect.false_alarms, 1000)} would be stopped, "
         f"of 100 defective ones {_about(lets_expect.escapes, 100)} would pass",
     ]

@@ -6,13 +6,13 @@ checkpoint of its own, which is all of theirs.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from datasets.frame import Frame
 from datasets.images import Images
 from model.catalog import ENSEMBLE
 from model.contract import Detector
@@ -21,7 +21,7 @@ from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category, Job
 from orchestrator.hashes import digest
-from orchestrator.metrics import ensembling, image, intervals
+from orchestrator.metrics import ensembling, intervals
 from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.rows import COMPLETED, JobRow
@@ -46,11 +46,6 @@ class Team:
         """The job that validation puts first."""
         return self.rows[0]
 
-    @property
-    def frame(self) -> Frame:
-        """What the images are brought to."""
-        return Frame(self.best.height_px, self.best.width_px, stretches=self.best.fit == "stretch")
-
 
 def teams(jobs: Iterable[JobRow]) -> list[Team]:
     """Of an output's jobs, those on the newest data that may judge together. Cross-fitted ones are none: all labelled
@@ -64,44 +59,44 @@ def teams(jobs: Iterable[JobRow]) -> list[Team]:
 
 
 def of_team(
-    team: Team, category: Category, images: Images, output: Output, device: torch.device
+    team: Team, job: Job, images: Images, output: Output, device: torch.device
 ) -> tuple[Refitted, dict[str, bytes]] | None:
-    """The ensemble of a team: its measurement, and the files of its checkpoint. None where its best detector is alone.
+    """The ensemble of a team, `job` being that of `job_of`: its measurement, and the files of its checkpoint. None
+    where its best detector is alone.
 
     Raises InputError where the images are not those of the jobs, and where a checkpoint cannot be read.
     """
     if images.data_hash != team.best.data_hash:
         raise InputError(
-            f"{category.name}: the images in --data-root are not those that the jobs of {output.root} were trained on. "
-            "Name the folder as it was, or run again."
+            f"{job.category.name}: the images in --data-root are not those that the jobs of {output.root} were trained "
+            "on. Name the folder as it was, or run again."
         )
-    job, clock = job_of(team, category), Clock(device, 0.0)
-    data = Selections(device).of(job, images)
-    members = [(row, checkpoint.load(output, *checkpoint_folder(row.job_id)).detector(device)) for row in team.rows]
-    scores = np.stack([scoring.score(detector, data.val)[0] for _, detector in members], axis=1)  # (V, K)
-    kept = among_the_best(data.val_labels, scores)
-    if len(kept) < 2:
+    clock, data = Clock(device, 0.0), Selections(device).of(job, images)
+
+    def load(row: JobRow) -> Detector:
+        return checkpoint.load(output, *checkpoint_folder(row.job_id)).detector(device)
+
+    best = load(team.best)
+    scores = [scoring.score(best, data.val)[0]]
+    rows = among_the_best(team, intervals.auroc_interval(data.val_labels, scores[0])[0])
+    if len(rows) < 2:
         return None
-    members = [members[place] for place in kept]
-    ensemble = _built(members, data, scores[:, kept])
+    members = [(team.best, best), *((row, load(row)) for row in rows[1:])]
+    scores += [scoring.score(detector, data.val)[0] for _, detector in members[1:]]
+    ensemble = _built(members, data, np.stack(scores, axis=1))
     measured = measure(ensemble, job, images, data)
     params = {"members": [{"job_id": row.job_id, **member} for (row, _), member in
                           zip(members, ensemble.hparams.members, strict=True)]}  # fmt: skip
     facts = {"params": params, **data_facts(images, data)}
     row = JobRow(**provenance(job, facts) | measured.figures | clock.stop(), trials=0, failed_trials=0, epochs=0,
                  status=COMPLETED, note="of " + ", ".join(row.model for row, _ in members))  # fmt: skip
-    return (
-        Refitted(row, measured.scores, measured.pictures),
-        checkpoint.files(ensemble, row, measured),
-    )
+    return Refitted(row, measured.scores, measured.pictures), checkpoint.files(ensemble, row, measured)
 
 
-def among_the_best(labels: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Which of the detectors, whose scores (V, K) come best first, may judge together: at most MOST_MEMBERS, whose
-    AUROC on the images that choose lies within the 95 % interval of the first one's."""
-    values = [image.auroc(labels, own) for own in scores.T]
-    low, _ = intervals.auroc_interval(labels, scores[:, 0])
-    return [place for place, value in enumerate(values) if place == 0 or value >= low][:MOST_MEMBERS]
+def among_the_best(team: Team, low: float) -> list[JobRow]:
+    """Those of a team that may judge together: at most MOST_MEMBERS, whose validation AUROC is no less than the lower
+    end of the 95 % interval of the best one's."""
+    return [row for row in team.rows if row is team.best or row.val_auc >= low][:MOST_MEMBERS]
 
 
 def job_of(team: Team, category: Category) -> Job:
@@ -116,6 +111,7 @@ def job_of(team: Team, category: Category) -> Job:
         seed=(best.seed,),
         size_px=(best.size_px,),
         fit=best.fit,
+        tiles_across=json.loads(best.choices).get("tiles_across"),
         batch=best.batch,
         **({"threshold": "f1"} if best.false_alarms is None else {"false_alarms": best.false_alarms}),
     )

@@ -19,26 +19,13 @@ from model.catalog import MODELS
 from orchestrator.deploy import export
 from orchestrator.deploy.export import Difference
 from orchestrator.errors import InputError, RunError
-from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, scoring
-from orchestrator.training.checkpoint import Checkpoint
+from orchestrator.training import scoring
 
 RNG = np.random.default_rng(0)
 
 
 def pictures(count: int, height: int = 50, width: int = 70) -> list[np.ndarray]:
     return list(RNG.integers(0, 256, (count, height, width, 3), dtype=np.uint8))
-
-
-@pytest.fixture(scope="module")
-def load(make_checkpoint, tmp_path_factory):
-    def load(model: str = "mean_image") -> Checkpoint:
-        folder = tmp_path_factory.mktemp("detector")
-        for name, content in make_checkpoint(model)[1].items():
-            (folder / name).write_bytes(content)
-        return checkpoint.load(Storage(str(folder)))
-
-    return load
 
 
 @pytest.fixture(scope="module")

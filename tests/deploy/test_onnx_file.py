@@ -12,8 +12,7 @@ from datasets.picture import fit_image
 from model.catalog import MODELS
 from orchestrator.deploy import export, onnx_file
 from orchestrator.errors import InputError, RunError
-from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, scoring
+from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint
 
 onnx = pytest.importorskip("onnx")
@@ -24,17 +23,6 @@ SIZE = (50, 70)
 
 def pictures(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def load(make_checkpoint, tmp_path_factory):
-    def load(model: str) -> Checkpoint:
-        folder = tmp_path_factory.mktemp("detector")
-        for name, content in make_checkpoint(model)[1].items():
-            (folder / name).write_bytes(content)
-        return checkpoint.load(Storage(str(folder)))
-
-    return load
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,19 @@
 """Another threshold for a trained detector: what may be wished for, and what it is said to mean."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from orchestrator.deploy import threshold_wish
 from orchestrator.errors import InputError
-from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint
 from orchestrator.training.checkpoint import CHOSE
 
 
 @pytest.fixture(scope="module")
-def found(make_checkpoint, tmp_path_factory):
+def found(load):
     """Its 60 good pictures score evenly from 0 to .6, its 30 defective ones from .4 to 1."""
-    folder = tmp_path_factory.mktemp("detector")
-    for name, content in make_checkpoint(recall=0.9, false_alarm_rate=0.1)[1].items():
-        (folder / name).write_bytes(content)
-    return checkpoint.load(Storage(str(folder)))
+    return load(recall=0.9, false_alarm_rate=0.1)
 
 
 def granted(found, text: str):
@@ -71,9 +66,15 @@ def test_what_is_no_wish_is_refused_in_one_line(text):
 
 
 def test_a_checkpoint_that_kept_no_scores_says_so(found):
-    older = dataclasses.replace(found, weights={name: own for name, own in found.weights.items() if name != CHOSE})
+    older = replace(found, weights={name: own for name, own in found.weights.items() if name != CHOSE})
     with pytest.raises(InputError, match="older version. Run it again with --fresh"):
         threshold_wish.granted(threshold_wish.parse("f1"), older)
-    torn = dataclasses.replace(found, weights=found.weights | {CHOSE: {"normal": 3, "defective": np.zeros(2)}})
+    torn = replace(found, weights=found.weights | {CHOSE: {"normal": 3, "defective": np.zeros(2)}})
     with pytest.raises(InputError, match="does not hold the scores"):
         threshold_wish.granted(threshold_wish.parse("f1"), torn)
+
+
+def test_one_picture_of_a_kind_chooses_nothing(found):
+    few = {"normal": found.weights[CHOSE]["normal"], "defective": found.weights[CHOSE]["defective"][:1]}
+    with pytest.raises(InputError, match="chosen on 60 good and 1 defective pictures; two of each are expected"):
+        threshold_wish.granted(threshold_wish.parse("f1"), replace(found, weights=found.weights | {CHOSE: few}))

@@ -1,9 +1,8 @@
 """The ensemble of a category: which jobs judge together, and that what is kept is what was measured."""
 
-import dataclasses
 import json
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,6 +16,7 @@ from orchestrator.metrics import image
 from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.rows import JobRow
 from orchestrator.training import checkpoint, ensembles, refit, scoring
+from orchestrator.training.ensembles import Team
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def output(category, fabric_32, make_job, train, tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(output, category, fabric_32):
     (team,) = ensembles.teams(output.jobs())
-    return team, ensembles.of_team(team, category, fabric_32, output, CPU)
+    return team, ensembles.of_team(team, ensembles.job_of(team, category), fabric_32, output, CPU)
 
 
 # -- who judges together
@@ -59,13 +59,13 @@ def made(output, category, fabric_32):
 def rows(output: Output, **changes) -> list[JobRow]:
     """The rows of the output, the second one changed."""
     first, second = output.jobs()
-    return [first, dataclasses.replace(second, **changes)]
+    return [first, replace(second, **changes)]
 
 
 def test_a_team_are_the_jobs_that_chose_on_the_same_images_the_best_first(output):
     (team,) = ensembles.teams(rows(output))
     assert {row.model for row in team.rows} == set(MODELS)
-    assert team.best.val_auc == max(row.val_auc for row in output.jobs()) and team.frame == Frame(32, 32)
+    assert team.best.val_auc == max(row.val_auc for row in output.jobs())
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,22 @@ def test_others_are_none(output, changes):
     assert ensembles.teams(rows(output, **changes)) == []
 
 
-def test_who_is_clearly_worse_on_the_images_that_choose_is_left_out():
-    labels, rng = np.array([0] * 40 + [1] * 40), np.random.default_rng(0)
-    strong, alike, blind = (rng.normal(size=80) + strength * labels for strength in (3.0, 2.9, 0.0))
-    assert ensembles.among_the_best(labels, np.stack([strong, alike, blind], axis=1)) == [0, 1]
-    assert ensembles.among_the_best(labels, np.stack([strong, blind], axis=1)) == [0]
-    assert ensembles.among_the_best(labels, np.stack([strong] * 6, axis=1)) == [0, 1, 2, 3]
+def test_who_is_clearly_worse_on_the_images_that_choose_is_left_out(output):
+    first, *_ = output.jobs()
+
+    def kept(*values: float) -> int:
+        return len(ensembles.among_the_best(Team(tuple(replace(first, val_auc=value) for value in values)), low=0.9))
+
+    assert [kept(0.97, 0.9, 0.89), kept(0.97, 0.5), kept(0.97, *5 * [0.95])] == [2, 1, 4]
+
+
+def test_its_frame_is_that_of_the_jobs_tiles_across_and_all(output, make_job, category):
+    (team,) = ensembles.teams(output.jobs())
+    assert ensembles.job_of(team, category).frame == Frame(32, 32)
+    tiled = make_job(replace(category, aspect=0.5), model=("padim",), size_px=32, fit="tile", tiles_across=2)
+    best = replace(team.best, fit="tile", choices=tiled.choices)
+    found = ensembles.job_of(Team((best,)), replace(category, aspect=0.5))
+    assert (found.frame, found.tile_px) == (tiled.frame, tiled.tile_px) and found.frame.width == 64
 
 
 # -- what is kept
@@ -92,7 +102,7 @@ def test_the_row_is_measured_on_the_test_part_by_what_the_checkpoint_holds(made,
     _, (refitted, files) = made
     kept = refit.kept(output := Output(str(tmp_path)).create(), refitted, files)
     detector = checkpoint.load(output, *checkpoint_folder(kept.row.job_id)).detector(CPU)
-    test = Selections(CPU).of(dataclasses.replace(_job(made), experiment=Experiment()), fabric_32).split.test
+    test = Selections(CPU).of(_job(made), fabric_32).split.test
     scores, _ = scoring.score(detector, torch.from_numpy(fabric_32.pixels[test]))
     assert scores == pytest.approx([row.score for row in refitted.scores])
     assert kept.row.test_auc == image.auroc(fabric_32.labels[test], scores)
@@ -104,8 +114,11 @@ def _job(made):
     return ensembles.job_of(team, preflight.scanned("synthetic", refitted.row.category, None))
 
 
-def test_normal_images_that_choose_have_mean_0_and_the_members_named_weights(made, fabric_32):
-    team, (refitted, _) = made
+def test_it_names_its_members_and_their_weights_and_normal_images_that_chose_have_mean_0(made, tmp_path):
+    team, (refitted, files) = made
+    refit.kept(output := Output(str(tmp_path)).create(), refitted, files)
+    labels, scores = checkpoint.load(output, *checkpoint_folder(refitted.row.job_id)).scores_that_chose()
+    assert scores[labels == 0].mean() == pytest.approx(0, abs=1e-5) and scores[labels == 1].mean() > 0.5
     params = json.loads(refitted.row.params)["members"]
     assert [one["job_id"] for one in params] == [row.job_id for row in team.rows]
     assert sum(one["weight"] for one in params) == pytest.approx(1)
@@ -121,6 +134,6 @@ def test_made_again_it_is_the_same_job_whoever_is_in_it(made):
 
 def test_other_images_than_the_jobs_had_are_refused(made, output, category, fabric_32):
     team, _ = made
-    changed = dataclasses.replace(fabric_32, data_hash="0" * 64)
+    changed = replace(fabric_32, data_hash="0" * 64)
     with pytest.raises(InputError, match="not those that the jobs of .* were trained on"):
-        ensembles.of_team(team, category, changed, output, CPU)
+        ensembles.of_team(team, ensembles.job_of(team, category), changed, output, CPU)
