@@ -4,7 +4,9 @@ A product is drawn from one random generator and its flaw from another: a flawed
 same numbers would, but where it is defective. Severity, from 0 (barely visible) to 1 (glaring), is the contrast of a
 defect, or how far a part is off; how large a spot is, chance decides, so that there are small glaring and large faint
 ones. Some flaws are logical: all that is seen is sound, but a part is missing, doubled, in a wrong place or another
-one. Dust lies on good and bad products alike: a detector has to learn that it is harmless. Letters: D = the canvas' side.
+one. Dust lies on good and bad products alike: a detector has to learn that it is harmless.
+
+Letters: D = the canvas' side.
 """
 
 import math
