@@ -75,7 +75,7 @@ def test_the_interval_by_counts_alone_is_nearly_that_of_the_scores(normal, defec
         by_counts = intervals.of_counts(image.auroc(labels, scores), defective, normal)
         ends.append([*by_counts, *intervals.auroc_interval(labels, scores)])
     by_counts, by_scores = np.mean(ends, axis=0).reshape(2, 2)
-    assert by_counts == pytest.approx(by_scores, abs=0.015)
+    assert by_counts == pytest.approx(by_scores, abs=0.03)
     assert intervals.of_counts(1.0, defective, normal) == pytest.approx(intervals.auroc_interval(labels, labels * 1.0))
 
 
