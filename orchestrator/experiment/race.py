@@ -1,9 +1,10 @@
 """The race: how many trials each job of a category gets. Pure.
 
-All jobs of one category and seed choose on the same images, so they race. Each tries its presets; when all have, a job
-whose best validation AUROC has a 95 % interval that the leader's lies above gets no more trials. Nobody goes on before
-that, so who goes on is a function of rows, whatever ended first, on any number of slots; and the leader only rises, so
-who is out stays out.
+All jobs of one category and seed choose on the same images, so they race. Each tries its presets; when all have, a
+trained model whose best validation AUROC has a 95 % interval that the leader's lies above gets no more trials. No
+trained one goes on before that, so who goes on is a function of rows, whatever ended first, on any number of slots; and
+the leader only rises, so who is out stays out. Models that take no training wait for nobody and are never out: they
+cost next to nothing, and are the answer that soon stands there.
 
 Nor does a job get more once a trial has judged every pair of the images that choose rightly: none can do better, and
 the earliest of equals wins.
@@ -16,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.experiment import search
-from orchestrator.experiment.job import Job, label
+from orchestrator.experiment.job import Job
 from orchestrator.metrics import intervals
 from orchestrator.results.rows import COMPLETED, TrialRow
 
@@ -59,17 +60,17 @@ def _of_rivals(
     heats = {job.id: min(_heat(job), perfect[job.id]) for job in jobs}
     tried = {job.id: [row for index, row in sorted(rows[job.id].items()) if index < heats[job.id]] for job in jobs}
     through = {job.id for job in jobs if len(tried[job.id]) == heats[job.id] or job.id in ended}
-    bests = [(job, best) for job in jobs if (best := search.best(tried[job.id]))]
-    leader = max(bests, key=lambda found: found[1].val_auc, default=None)
+    bests = [best for job in jobs if (best := search.best(tried[job.id]))]
+    lead = max((best.val_auc for best in bests), default=0.0)
     found = {}
     for job in jobs:
         if not job.experiment.race or heats[job.id] == job.trials:
             found[job.id] = Goal(job.trials, job.trials)
         elif perfect[job.id] < job.trials:
             found[job.id] = Goal(perfect[job.id], perfect[job.id], "its validation AUROC is 1, which none can beat")
-        elif job.experiment.protocol == "synthetic":
+        elif job.experiment.protocol == "synthetic" or not job.takes_steps:
             found[job.id] = Goal(job.trials, job.trials)
-        elif job.id in through and leader and (why := _beaten(search.best(tried[job.id]), *leader)):
+        elif job.id in through and (why := _beaten(search.best(tried[job.id]), lead)):
             found[job.id] = Goal(heats[job.id], heats[job.id], why)
         else:
             found[job.id] = Goal(job.trials if len(through) == len(jobs) else heats[job.id], job.trials)
@@ -87,14 +88,13 @@ def _perfect(job: Job, rows: Rows, parallel_trials: int) -> int:
     return min(job.trials, next(right, job.trials) + parallel_trials)
 
 
-def _beaten(own: TrialRow | None, leader: Job, best: TrialRow) -> str | None:
-    """Why a job is out; None where it is not."""
-    by = f"{label(leader.sized, leader.experiment)}'s {best.val_auc:.3f}"
+def _beaten(own: TrialRow | None, lead: float) -> str | None:
+    """Why a job is out, in words that no later row of a rival changes; None where it is not."""
     if own is None:
-        return f"none of its presets could be trained; the leader is {by}"
+        return "none of its presets could be trained, and a rival's could" if lead else None
     if own.val_normals is None:  # a row that is older than the race
         return None
     high = intervals.of_counts(own.val_auc, own.val_images - own.val_normals, own.val_normals)[1]
-    if high >= best.val_auc:
+    if high >= lead:
         return None
-    return f"its validation AUROC of {own.val_auc:.3f} (95 % up to {high:.3f}) is below {by}"
+    return f"its validation AUROC of {own.val_auc:.3f} (95 % up to {high:.3f}) is below the leader's"

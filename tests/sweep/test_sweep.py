@@ -472,7 +472,7 @@ def test_the_state_of_a_trial_goes_when_its_row_comes(begin, output, make_job, m
 @pytest.fixture
 def rivals(make_job):
     """Two jobs of one category, of 4 trials, 2 of them presets."""
-    return [make_job(model=(model,), trials=4, race=True) for model in ("padim", "ganomaly")]
+    return [make_job(model=(model,), trials=4, race=True) for model in ("ganomaly", "alad")]
 
 
 @pytest.fixture
@@ -482,7 +482,7 @@ def run_of(make_trial):
     def run(sweep: Sweep, limit=100) -> list[tuple[str, int]]:
         ran = []
         while len(ran) < limit and (task := sweep.next_trial()):
-            value = 0.95 if task.job.model == "padim" else 0.6
+            value = 0.95 if task.job.model == "ganomaly" else 0.6
             row = make_trial(task.job, task.index, [value], params=dict(task.params), val_images=42, val_normals=10)
             sweep.record(task, row)
             ran.append((task.job.model, task.index))
@@ -491,8 +491,8 @@ def run_of(make_trial):
     return run
 
 
-PRESETS_OF_BOTH = [("padim", 0), ("padim", 1), ("ganomaly", 0), ("ganomaly", 1)]
-REST_OF_THE_LEADER = [("padim", 2), ("padim", 3)]
+PRESETS_OF_BOTH = [("ganomaly", 0), ("ganomaly", 1), ("alad", 0), ("alad", 1)]
+REST_OF_THE_LEADER = [("ganomaly", 2), ("ganomaly", 3)]
 
 
 @pytest.mark.parametrize("killed_after", [None, 0, 1, 3, 4, 5])
@@ -511,7 +511,7 @@ def test_a_refit_is_told_why_there_are_no_more_trials(begin, run_of, rivals):
     sweep = begin(*rivals)
     run_of(sweep)
     told = {job.model: task.stopped for job, task in (sweep.next_refit(), sweep.next_refit())}
-    assert told["padim"] is None and told["ganomaly"].endswith("is below padim's 0.950")
+    assert told["ganomaly"] is None and told["alad"].endswith("is below the leader's")
 
 
 def test_nobody_is_refitted_whose_rivals_have_yet_to_try_their_presets(begin, run_of, rivals):
@@ -540,6 +540,6 @@ def test_more_trials_wake_whoever_was_in_the_race_to_its_end(begin, run_of, refi
     run_of(sweep)
     refit(sweep)
     more = [make_job(model=(job.model,), trials=6, race=True) for job in rivals]
-    assert run_of(begin(*more)) == [("padim", 4), ("padim", 5)]
-    alone = begin(make_job(model=("ganomaly",), trials=4, race=True))
-    assert run_of(alone) == [("ganomaly", 2), ("ganomaly", 3)], "asked for without its rival, it has none"
+    assert run_of(begin(*more)) == [("ganomaly", 4), ("ganomaly", 5)]
+    alone = begin(make_job(model=("alad",), trials=4, race=True))
+    assert run_of(alone) == [("alad", 2), ("alad", 3)], "asked for without its rival, it has none"
