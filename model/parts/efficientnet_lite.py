@@ -1,27 +1,40 @@
-"""EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant of 2020: ReLU6, no squeeze-and-excitation) up to its
-block 10: what lies after it, at 1/32 of the image, no anomaly detector here looks at.
+"""EfficientNet-Lite (Tan and Le, ICML 2019; the Lite variants of 2020: ReLU6, no squeeze-and-excitation) up to its
+fifth stage: what lies after it, at 1/32 of the image, no anomaly detector here looks at.
 
 Its names are those of the published PyTorch weights, its padding TensorFlow's SAME, as it was trained. Images are taken
 in [-1, 1]. Letters: N images, H, W pixels.
 """
 
+import itertools
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# input and output channels, kernel, stride, expansion
-BLOCKS = (
-    (32, 16, 3, 1, 1),
-    *((16, 24, 3, 2, 6), (24, 24, 3, 1, 6)),
-    *((24, 40, 5, 2, 6), (40, 40, 5, 1, 6)),
-    *((40, 80, 3, 2, 6), (80, 80, 3, 1, 6), (80, 80, 3, 1, 6)),
-    *((80, 112, 5, 1, 6), (112, 112, 5, 1, 6), (112, 112, 5, 1, 6)),
-)
-LEVELS = {4: 2, 8: 4, 16: 10}  # stride -> the last block at it
-CHANNELS = {stride: BLOCKS[block][1] for stride, block in LEVELS.items()}
+STEM = 32  # channels
+STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6))  # kernel, stride of the first block, expansion
+LEVELS = {4: 1, 8: 2, 16: 4}  # stride -> the last stage at it
 _EPS = 1e-3  # of its BatchNorm
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What one of the family differs by: channels and blocks of each stage."""
+
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def levels(self) -> dict[int, int]:
+        """stride -> channels of the map there."""
+        return {stride: self.channels[stage] for stride, stage in LEVELS.items()}
+
+
+LITE0 = Variant((16, 24, 40, 80, 112), (1, 2, 2, 3, 3))
+LITE1 = Variant((16, 24, 40, 80, 112), (1, 3, 3, 4, 4))
+LITE2 = Variant((16, 24, 48, 88, 120), (1, 3, 3, 4, 4))
 
 
 class SameConv(nn.Conv2d):
@@ -59,14 +72,20 @@ class Block(nn.Module):
         return x + projected if self.is_residual else projected
 
 
-class EfficientNetLite0(nn.Module):
-    """Images (N, 3, H, W) in [-1, 1] -> stride -> the map there, (N, CHANNELS[stride], H / stride, W / stride)."""
+class EfficientNetLite(nn.Module):
+    """Images (N, 3, H, W) in [-1, 1] -> stride -> the map there, (N, C, H / stride, W / stride)."""
 
-    def __init__(self):
+    def __init__(self, variant: Variant):
         super().__init__()
-        self._conv_stem = SameConv(3, BLOCKS[0][0], 3, 2, bias=False)
-        self._bn0 = nn.BatchNorm2d(BLOCKS[0][0], eps=_EPS)
-        self._blocks = nn.ModuleList(Block(*block) for block in BLOCKS)
+        self.ends = [last - 1 for last in itertools.accumulate(variant.blocks)]  # the last block of each stage
+        self._conv_stem = SameConv(3, STEM, 3, 2, bias=False)
+        self._bn0 = nn.BatchNorm2d(STEM, eps=_EPS)
+        self._blocks = nn.ModuleList()
+        before = STEM
+        for (kernel, stride, expansion), channels, blocks in zip(STAGES, variant.channels, variant.blocks, strict=True):
+            self._blocks.append(Block(before, channels, kernel, stride, expansion))
+            self._blocks.extend(Block(channels, channels, kernel, 1, expansion) for _ in range(blocks - 1))
+            before = channels
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """The maps of all levels."""
@@ -74,10 +93,10 @@ class EfficientNetLite0(nn.Module):
         for block in self._blocks:
             x = block(x)
             maps.append(x)
-        return {stride: maps[block] for stride, block in LEVELS.items()}
+        return {stride: maps[self.ends[stage]] for stride, stage in LEVELS.items()}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take the published weights; those of what lies after block 10 are left out."""
+        """Take the published weights; those of what lies after the fifth stage are left out."""
         mine = self.state_dict().keys()
         self.load_state_dict(OrderedDict((name, state[name]) for name in mine))
 

@@ -58,7 +58,7 @@ class Snapshot:
 def take(sweep: Sweep) -> Snapshot:
     """Of the sweep as it is; to be called where the sweep may be."""
     now, slots, todo, closed = time.monotonic(), sweep.place.slots, sweep.ledger.todo, sweep.ledger.closed
-    rows = {job.id: sweep.ledger.searched_rows(job) for job in todo}
+    rows, goals = {job.id: sweep.ledger.searched_rows(job) for job in todo}, sweep.goals()
     running = {job.id: list(sweep.running[job.id].values()) for job in todo}
     refitting = {job_id for job_id in sweep.refitting if job_id not in closed}
     under_way = [job for job in todo if running[job.id] or job.id in refitting]
@@ -68,7 +68,7 @@ def take(sweep: Sweep) -> Snapshot:
     return Snapshot(
         at=now,
         jobs=(len(closed), len(todo)),
-        trials=(sum(map(len, rows.values())), sum(job.trials for job in todo)),
+        trials=(sum(map(len, rows.values())), sum(goals[job.id].most for job in todo)),
         slots=(min(slots, len(trials) + len(refitting)), slots),
         epoch=_epochs(trials, max((job.epochs for job in under_way), default=0)),
         refits=len(refitting),
@@ -77,7 +77,7 @@ def take(sweep: Sweep) -> Snapshot:
                 names[_place(job)],
                 label(job.sized, job.experiment),
                 str(job.seed),
-                f"{len(rows[job.id])}/{job.trials}",
+                f"{len(rows[job.id])}/{goals[job.id].most}",
                 "refit" if job.id in refitting else _epochs(running[job.id], job.epochs) or "elsewhere",
                 _auc(_best(rows[job.id], running[job.id])),
             )
@@ -93,10 +93,10 @@ def _left_s(
     sweep: Sweep, rows: dict[str, list[TrialRow]], running: dict[str, list[UnderWay]], now: float
 ) -> float | None:
     """Of this sweep's own work, and at most what its time budget leaves."""
-    states = []
+    states, goals = [], sweep.goals()
     for job in sweep.ledger.todo:
         is_open = job.id not in sweep.ledger.closed and job.id not in sweep.elsewhere
-        to_start = 0 if sweep.is_out_of_time else job.trials - len(rows[job.id]) - len(running[job.id])
+        to_start = 0 if sweep.is_out_of_time else max(0, goals[job.id].most - len(rows[job.id]) - len(running[job.id]))
         states.append(
             JobState(
                 job,

@@ -56,7 +56,7 @@ def left_s(states: Sequence[JobState], place: Place) -> float | None:
     for state in states:
         pace, pixels = paces[state.job.sized], state.job.trial_pixels()
         trial_s, preset_s = pace.searched_s * pixels, pace.preset_s * pixels
-        presets = min(state.unstarted, max(0, len(state.job.presets) - (state.job.trials - state.unstarted)))
+        presets = min(state.unstarted, max(0, len(state.job.presets) - len(state.rows) - len(state.running)))
         unstarted_s = presets * preset_s + (state.unstarted - presets) * trial_s
         running = [_running_s(one, state.job, trial_s, pace.epochs) for one in state.running]
         refit_s = _refit_s(state, trial_s, place)

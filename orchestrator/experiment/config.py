@@ -65,6 +65,9 @@ class Experiment:
         "trials of one job at a time: suggestion i sees rows 0..i-N (default: slots / jobs, kept with the output)",
         "N",
     )
+    race: bool = option(
+        False, "give a model no more trials after its presets where the leader beats it beyond its interval"
+    )
     warm_start: str | None = option(
         None, "begin each search with the best parameters that earlier jobs of this output found", "OUTPUT"
     )
@@ -118,6 +121,8 @@ class Experiment:
         for name in OPTIONAL:
             if described[name] is None:
                 del described[name]
+        if not self.race:
+            del described["race"]
         return digest(described)[:12]
 
     def fixed(self, model: str) -> dict[str, Any]:

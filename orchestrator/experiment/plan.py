@@ -1,11 +1,12 @@
 """Jobs and their rows -> what is left, and what to run next. Pure: no files, no cluster, no clock."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.experiment import search
+from orchestrator.experiment import race, search
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Job, TrialTask
+from orchestrator.experiment.race import Goal
 from orchestrator.hashes import seed_of
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, TrialRow
 
@@ -30,16 +31,22 @@ class Left:
 def left(jobs: Sequence[Job], closing: Mapping[str, JobRow], rows: Collection[TrialRow]) -> list[Left]:
     """Of every job, finished ones too. `closing` are the rows of jobs that have ended, by job id; `rows` those of
     trials."""
-    done = {job.id: set() for job in jobs}
+    done = {job.id: {} for job in jobs}
     for row in rows:
         if row.job_id in done and counts(row, closing.get(row.job_id)):
-            done[row.job_id].add(row.index)
+            done[row.job_id][row.index] = row
+    goals = race.goals(jobs, done, ended(closing.values()), jobs[0].experiment.parallel_trials or 1) if jobs else {}
     return [
         Left(job, 0, 0)
-        if finished(job, closing.get(job.id))
-        else Left(job, job.trials - sum(index < job.trials for index in done[job.id]), 1)
+        if finished(goals[job.id], closing.get(job.id))
+        else Left(job, goals[job.id].most - sum(index < goals[job.id].most for index in done[job.id]), 1)
         for job in jobs
     ]
+
+
+def ended(rows: Iterable[JobRow]) -> set[str]:
+    """The ids of the jobs that have a result."""
+    return {row.job_id for row in rows if row.status == COMPLETED}
 
 
 def counts(row: TrialRow, closing: JobRow | None) -> bool:
@@ -56,16 +63,18 @@ def next_trial(
     todo: Sequence[Job],
     rows: Mapping[str, Mapping[int, TrialRow]],
     running: Mapping[str, Collection[int]],
+    goals: Mapping[str, Goal],
     parallel_trials: int,
 ) -> TrialTask | None:
-    """The next trial to start; None if none is ready. Models that take no training first, so that there is soon
-    something to look at; then the job with the longest remaining work."""
+    """The next trial to start, of those that `goals` give; None if none is ready. Models that take no training first,
+    so that there is soon something to look at; then the job with the longest remaining work."""
     ready = []
     for order, job in enumerate(todo):
         done, busy = rows.get(job.id, {}), running.get(job.id, set())
-        index = next((i for i in range(job.trials) if i not in done and i not in busy), None)
+        trials = goals[job.id].now
+        index = next((i for i in range(trials) if i not in done and i not in busy), None)
         if index is not None and search.visible(done, index, parallel_trials) is not None:
-            remaining = (job.trials - len(done) - len(busy)) * job.trial_pixels()
+            remaining = (trials - len(done) - len(busy)) * job.trial_pixels()
             ready.append((job.takes_steps, -remaining, order, job, index))
     if not ready:
         return None
@@ -85,6 +94,6 @@ def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_tria
     return TrialTask(job, index, preset, tuple(chosen.items()), tuple(bars.items()), seed, batch)
 
 
-def finished(job: Job, row: JobRow | None) -> bool:
+def finished(goal: Goal, row: JobRow | None) -> bool:
     """Whether a job's row is all that is asked for: a failed job, or one of fewer trials, is taken up again."""
-    return row is not None and row.status == COMPLETED and row.trials >= job.trials
+    return row is not None and row.status == COMPLETED and row.trials >= goal.most

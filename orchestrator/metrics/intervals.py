@@ -114,6 +114,13 @@ def of_auroc(found: Estimate) -> tuple[float, float]:
     return min(low, 1 - found.unseen), max(high, found.unseen)
 
 
+def of_counts(auroc: float, defective: int, normal: int) -> tuple[float, float]:
+    """95 % interval of an AUROC of which nothing is known but on how many images it was taken."""
+    unseen = _unseen(defective, normal)
+    low, high = _on_logit(auroc, _variance(auroc, defective, normal), math.inf)
+    return min(low, 1 - unseen), max(high, unseen)
+
+
 def of_difference(found: Estimate) -> tuple[float, float]:
     """95 % interval of a difference of AUROCs: of (1 + difference) / 2, which lies in [0, 1], on the logit scale."""
     low, high = _on_logit((1 + found.value) / 2, found.variance / 4, found.quantile_freedom)
@@ -156,13 +163,18 @@ def _seeds_variance(values: np.ndarray, covariance: np.ndarray) -> float:
 @functools.lru_cache
 def _unseen(defective: float, normal: float) -> float:
     """1 less the lower end of Newcombe's 95 % interval (2006, method 5) of an AUROC of 1 on so many images."""
-    more = (defective + normal) / 2 - 1
 
     def excess(auroc: float) -> float:
-        variance = auroc * (1 - auroc) * (1 + more * (1 - auroc) / (2 - auroc) + more * auroc / (1 + auroc))
-        return 1 - auroc - Z * math.sqrt(variance / (defective * normal))
+        return 1 - auroc - Z * math.sqrt(_variance(auroc, defective, normal))
 
     return 1 - float(optimize.brentq(excess, 1e-9, 1 - 1e-12))
+
+
+def _variance(auroc: float, defective: float, normal: float) -> float:
+    """Of an AUROC on so many images (Newcombe 2006, method 5)."""
+    more = (defective + normal) / 2 - 1
+    spread = 1 + more * (1 - auroc) / (2 - auroc) + more * auroc / (1 + auroc)
+    return auroc * (1 - auroc) * spread / (defective * normal)
 
 
 def _on_logit(share: float, variance: float, freedom: float) -> tuple[float, float]:

@@ -38,6 +38,7 @@ class Provenance:
     batch: int
     train_images: int | None = None
     val_images: int | None = None
+    val_normals: int | None = None
     steps: int | None = None  # optimisation steps taken
     unreadable_images: int | None = None
     device: str | None = None
@@ -84,6 +85,7 @@ class JobRow(Provenance):
 
     trials: int
     failed_trials: int
+    stopped: str | None = None  # why it got fewer trials than asked for
     best_trial: str | None = None
     val_auc: float | None = None
     test_auc: float | None = None
@@ -103,7 +105,6 @@ class JobRow(Provenance):
     folds: str | None = None  # under `crossfit`, JSON by fold: the trial and the epoch that judged it, and its AUROC
     false_alarms: float | None = None  # their share that the threshold was chosen for; None: for the best F1
     false_alarms_most: float | None = None  # with 95 % confidence, by the validation normals alone
-    val_normals: int | None = None
     average_precision: float | None = None
     pixel_auroc: float | None = None
     au_pro: float | None = None

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from orchestrator.experiment import plan
+from orchestrator.experiment import plan, race
 from orchestrator.experiment.job import Decoding, Job
+from orchestrator.experiment.race import Goal
 from orchestrator.results import parts
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED, JobRow, TrialRow
@@ -28,9 +29,10 @@ class Ledger:
     ):
         self.jobs, self.damaged = list(jobs), dict(damaged or {})  # job id -> what its refit has to make again
         self.job_rows = {row.job_id: row for row in closing}
-        self.todo = [job for job in self.jobs if not self.is_finished(job)]
-        self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.todo}  # job id -> index -> row
+        self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.jobs}  # job id -> index -> row
+        self._goals: dict[int, dict[str, Goal]] = {}  # parallel trials -> job id -> goal, by the rows of now
         self._take(trials)
+        self.todo = [job for job in self.jobs if not self.is_finished(job)]
         self.skipped = len(self.jobs) - len(self.todo)
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
         self.closed: set[str] = set()  # ids of jobs of todo
@@ -38,9 +40,11 @@ class Ledger:
 
     @classmethod
     def read(cls, jobs: Sequence[Job], output: Output) -> "Ledger":
-        """What the output holds of the jobs, but for the trials of finished ones."""
+        """What the output holds of the jobs; of trials, those that are looked at: of rivals, or of jobs to be done."""
         closing, damaged = closed(jobs, output)
-        return cls(jobs, closing, output.trials(of=cls(jobs, closing).rows.keys()), damaged)
+        racing = any(job.experiment.race for job in jobs)
+        looked_at = jobs if racing else cls(jobs, closing).todo
+        return cls(jobs, closing, output.trials(of={job.id for job in looked_at}), damaged)
 
     def read_again(self, job: Job, output: Output) -> None:
         """Learns what another sweep has left of a job."""
@@ -54,10 +58,12 @@ class Ledger:
         """The jobs on these images are none of this run."""
         self.jobs = [job for job in self.jobs if job.decoding not in decodings]
         self.todo = [job for job in self.todo if job.decoding not in decodings]
-        self.rows = {job.id: self.rows[job.id] for job in self.todo}
+        self.rows = {job.id: self.rows[job.id] for job in self.jobs}
+        self._goals.clear()
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
 
     def _take(self, trials: Iterable[TrialRow]) -> None:
+        self._goals.clear()
         for row in trials:
             if plan.counts(row, self.job_rows.get(row.job_id)):
                 self.rows[row.job_id][row.index] = row
@@ -65,17 +71,26 @@ class Ledger:
     def add(self, row: TrialRow) -> None:
         """A trial has left its row."""
         self.rows[row.job_id][row.index] = row
+        self._goals.clear()
 
     def close(self, row: JobRow, elsewhere: bool = False) -> None:
         """A job has left its row, here or in another sweep."""
         self.job_rows[row.job_id] = row
+        self._goals.clear()
         self.closed.add(row.job_id)
         if elsewhere:
             self.closed_elsewhere.add(row.job_id)
 
     def is_finished(self, job: Job) -> bool:
         """Whether the job's row is all that is asked for."""
-        return plan.finished(job, self.job_rows.get(job.id))
+        return plan.finished(self.goals()[job.id], self.job_rows.get(job.id))
+
+    def goals(self, parallel_trials: int = 1) -> dict[str, Goal]:
+        """How many trials each job gets, by job id, as the rows of now have it."""
+        if parallel_trials not in self._goals:
+            ended = plan.ended(self.job_rows.values())
+            self._goals[parallel_trials] = race.goals(self.jobs, self.rows, ended, parallel_trials)
+        return self._goals[parallel_trials]
 
     def searched_rows(self, job: Job) -> list[TrialRow]:
         """A job's trial rows in order, of those that this run asks for."""
@@ -83,7 +98,7 @@ class Ledger:
 
     def trial_rows(self) -> list[TrialRow]:
         """Those of all jobs that were not finished."""
-        return [row for rows in self.rows.values() for row in rows.values()]
+        return [row for job in self.todo for row in self.rows[job.id].values()]
 
     def is_over(self) -> bool:
         """Whether every job has its row."""

@@ -16,6 +16,7 @@ from orchestrator.estimate.schedule import Place
 from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan, search
 from orchestrator.experiment.job import Job, TrialTask
+from orchestrator.experiment.race import Goal
 from orchestrator.results import compaction
 from orchestrator.results.output import Output, state_file
 from orchestrator.results.rows import JobRow, TrialRow
@@ -63,7 +64,9 @@ class Sweep:
         """The next trial to start; None if there is none now."""
         self._look_elsewhere()
         while not self.out_of_time():
-            task = plan.next_trial(self._open(), self.ledger.rows, self.running, self.place.parallel_trials)
+            task = plan.next_trial(
+                self._open(), self.ledger.rows, self.running, self.goals(), self.place.parallel_trials
+            )
             if task is None:
                 return None
             if self.claims.holds(task.job.id):
@@ -108,10 +111,20 @@ class Sweep:
         return self.out_of_time() or not (task.job.id in self.claims.mine or self._holds(task.job))
 
     def all_handed_out(self) -> bool:
-        """Whether no trial will be started unless another sweep lets one of its jobs go."""
-        return self.out_of_time() or all(
-            len(self.ledger.searched_rows(job)) + len(self.running[job.id]) >= job.trials for job in self._open()
-        )
+        """Whether no trial will be started unless another sweep goes on with its jobs or lets one go."""
+        goals, open_jobs = self.goals(), self._open()
+        missing = [job for job in open_jobs if self._done(job) < goals[job.id].now]
+        is_startable = any(self._done(job) + len(self.running[job.id]) < goals[job.id].now for job in missing)
+        may_rise = bool(missing) and not all(goals[job.id].is_final for job in open_jobs)
+        return self.out_of_time() or not (is_startable or may_rise)
+
+    def goals(self) -> dict[str, Goal]:
+        """How many trials each job gets, by job id."""
+        return self.ledger.goals(self.place.parallel_trials)
+
+    def _done(self, job: Job) -> int:
+        goal = self.goals()[job.id]
+        return sum(index < goal.now for index in self.ledger.rows[job.id])
 
     def out_of_time(self) -> bool:
         """Whether what time is left is needed for the refits of what was found; trials under way end after an epoch, so
@@ -138,7 +151,7 @@ class Sweep:
             self.refitting[job.id] = time.monotonic()
             log.info("refit of %s starts", job.id)
             self.on_change()
-            return job, refit.refit_task(job, self.ledger.searched_rows(job))
+            return job, refit.refit_task(job, self.ledger.searched_rows(job), self.goals()[job.id].why)
         return None
 
     def close(self, result: Refitted) -> None:
@@ -219,6 +232,9 @@ class Sweep:
                 self.elsewhere[job.id] = self.claims.holder(job.id)
         for job_id in self.elsewhere.keys() - self.claims.others.keys():
             del self.elsewhere[job_id]
+        for job in self.ledger.todo:
+            if job.experiment.race and job.id in self.elsewhere:  # it may hold up its rivals here
+                self.ledger.read_again(job, self.output)
 
     # -- what there is
 
@@ -232,5 +248,6 @@ class Sweep:
         return [job for job in self.ledger.todo if job.id not in self.ledger.closed and job.id not in self.elsewhere]
 
     def _is_searched(self, job: Job) -> bool:
-        rows = self.ledger.searched_rows(job)
-        return len(rows) == job.trials or (self.out_of_time() and bool(rows))
+        goal = self.goals()[job.id]
+        is_over = goal.is_final and self._done(job) == goal.now
+        return is_over or (self.out_of_time() and bool(self.ledger.searched_rows(job)))

@@ -73,7 +73,6 @@ def measure(
         "threshold": chosen.value,
         "false_alarms": job.experiment.false_alarm_share,
         "false_alarms_most": chosen.most_false_alarms,
-        "val_normals": int((data.val_labels == 0).sum()),
         "score_images_per_s": len(test) / score_s,
         "folds": _folds(judged, data, considered),
         **_test_figures(images, test, judged, maps),

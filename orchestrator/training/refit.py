@@ -37,6 +37,7 @@ class RefitTask:
     winner: TrialRow
     trials: int
     failed_trials: int
+    stopped: str | None  # why it got fewer trials than asked for
     seed: int
     considered: tuple[TrialRow, ...] = ()  # the completed trials whose epochs cross-fitting chooses among
 
@@ -51,14 +52,14 @@ class Refitted:
     pictures: list[PictureRow]
 
 
-def refit_task(job: Job, rows: Sequence[TrialRow]) -> RefitTask | None:
+def refit_task(job: Job, rows: Sequence[TrialRow], stopped: str | None = None) -> RefitTask | None:
     """None where no trial completed."""
     winner = search.best(rows)
     if winner is None:
         return None
     failed = sum(row.status == FAILED for row in rows)
     considered = [row for row in rows if row.status == COMPLETED] if job.experiment.protocol == "crossfit" else []
-    return RefitTask(job, winner, len(rows), failed, seed_of(job.config_hash, winner.index), tuple(considered))
+    return RefitTask(job, winner, len(rows), failed, stopped, seed_of(job.config_hash, winner.index), tuple(considered))
 
 
 def refit(
@@ -132,6 +133,7 @@ def _row(task: RefitTask, facts: dict[str, Any], measured: dict[str, Any]) -> Jo
         **measured,
         trials=task.trials,
         failed_trials=task.failed_trials,
+        stopped=task.stopped,
         best_trial=task.winner.trial_id,
         epochs=task.winner.best_epoch,
         status=COMPLETED,

@@ -72,6 +72,7 @@ def data_facts(images: Images, data: Selection) -> dict[str, Any]:
         "selection_split": data.split.selection_split,
         "train_images": len(data.train),
         "val_images": len(data.val),
+        "val_normals": int((data.val_labels == 0).sum()),
         "unreadable_images": len(images.unreadable),
         "data_hash": images.data_hash,
         "split_hash": data.split.hash,

@@ -1,5 +1,6 @@
 """What the verbs print of an output: rankings with their sentences, the paper's tables, and only what fits."""
 
+import dataclasses
 import json
 import re
 
@@ -40,6 +41,14 @@ def test_under_the_ranking_stands_whether_the_first_beats_the_second(output, cap
     assert "protocol holdout" in caption and empty == ""
     assert sentence.startswith(f"{bullet}bottle: {A} leads {B} by 0.") and sentence.endswith("2 jobs each): told apart")
     assert how.startswith(f"{bullet}told apart: ")
+
+
+def test_who_was_searched_no_further_is_said_with_the_figures(output, capsys, make_job, make_measured):
+    row, _ = make_measured(make_job(model=("ganomaly",)), np.arange(60) % 2, np.arange(60.0))
+    output.write_job(dataclasses.replace(row, trials=2, stopped="its validation AUROC of 0.6 is below it"))
+    ranking.print_leaderboard(output)
+    said = next(line for line in printed(capsys) if line.startswith("searched no further"))
+    assert said.endswith("(the column stopped says why): bottle: ganomaly after 2 trials")
 
 
 def test_a_runs_own_ranking_compares_only_its_own_jobs(output, capsys):

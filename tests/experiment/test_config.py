@@ -278,6 +278,7 @@ CHANGED = {
     "sampler": "tpe",
     "scheduler": "none",
     "parallel_trials": 1,
+    "race": True,
     "warm_start": "earlier",
     "threshold": "f1",
     "false_alarms": 0.1,

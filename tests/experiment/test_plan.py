@@ -10,6 +10,7 @@ from model.catalog import TRAINING_FREE
 from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import Category, Sized, jobs, label
+from orchestrator.experiment.race import Goal
 from orchestrator.results.rows import FAILED
 from search_spaces.catalog import PRESETS, SPACES
 
@@ -37,6 +38,13 @@ CHANGED = {  # every field of a job that decides its rows, with another value
     "dataset": {"category": dataclasses.replace(BOTTLE, dataset="folder")},
     "data": {"category": dataclasses.replace(BOTTLE, fingerprint="e" * 64)},
 }
+
+
+
+def next_trial(todo, rows, running, parallel_trials):
+    """The next trial where no job races: each gets all of its trials."""
+    goals = {job.id: Goal(job.trials, job.trials) for job in todo}
+    return plan.next_trial(todo, rows, running, goals, parallel_trials)
 
 
 # -- jobs
@@ -202,17 +210,17 @@ def test_as_few_trials_of_a_job_at_a_time_as_keep_the_slots_busy():
 def test_the_longest_remaining_work_goes_first(make_job, make_trial):
     short, long = make_job(), make_job(category=dataclasses.replace(BOTTLE, name="cable", train_images=300))
     rows = {short.id: {}, long.id: {}}
-    assert plan.next_trial([short, long], rows, {}, 1).job == long
+    assert next_trial([short, long], rows, {}, 1).job == long
     rows[long.id] = {index: make_trial(long, index, [0.5], params=PAPER) for index in range(4)}
-    assert plan.next_trial([short, long], rows, {}, 1).job == short, "4 x 300 images are left, and 8 x 209"
-    assert plan.next_trial([short, long], rows, {short.id: {0}}, 1).job == long, "the other waits for its row"
+    assert next_trial([short, long], rows, {}, 1).job == short, "4 x 300 images are left, and 8 x 209"
+    assert next_trial([short, long], rows, {short.id: {0}}, 1).job == long, "the other waits for its row"
 
 
 def test_models_that_take_no_step_go_before_any_longer_work(make_job):
     trained, control, gaussian = (make_job(model=(name,)) for name in ("ganomaly", "mean_image", "patch_gaussian"))
     jobs, running = [trained, control, gaussian], {}
     order = []
-    while task := plan.next_trial(jobs, {}, running, 1):
+    while task := next_trial(jobs, {}, running, 1):
         order.append(task.job.model)
         running[task.job.id] = {task.index}
     assert order == ["patch_gaussian", "mean_image", "ganomaly"]
@@ -220,18 +228,18 @@ def test_models_that_take_no_step_go_before_any_longer_work(make_job):
 
 def test_a_trial_under_way_is_no_longer_remaining_work(make_job):
     jobs = [make_job(seed=(0,)), make_job(seed=(1,))]
-    assert plan.next_trial(jobs, {}, {jobs[0].id: {0}}, 2).job == jobs[1]
+    assert next_trial(jobs, {}, {jobs[0].id: {0}}, 2).job == jobs[1]
 
 
 def test_among_equals_the_first_job_goes_first(make_job):
     jobs = [make_job(seed=(seed,)) for seed in (3, 1, 2)]
-    assert plan.next_trial(jobs, {}, {}, 1).job.seed == 3
+    assert next_trial(jobs, {}, {}, 1).job.seed == 3
 
 
 def test_no_more_trials_of_a_job_at_a_time_than_allowed(make_job):
     job = make_job(trials=6)
     running = {job.id: set()}
-    while task := plan.next_trial([job], {}, running, 3):
+    while task := next_trial([job], {}, running, 3):
         running[job.id].add(task.index)
     assert running[job.id] == {0, 1, 2}
 
@@ -239,7 +247,7 @@ def test_no_more_trials_of_a_job_at_a_time_than_allowed(make_job):
 def test_a_row_that_is_missing_in_the_middle_is_run_first(make_job, make_trial):
     job = make_job()
     rows = {job.id: {i: make_trial(job, i, [0.5], params=PAPER) for i in (0, 1, 3)}}
-    assert plan.next_trial([job], rows, {}, 1).index == 2
+    assert next_trial([job], rows, {}, 1).index == 2
 
 
 def sweep_in_some_order(jobs, make_trial, slots: int, parallel_trials: int, order: random.Random) -> set:
@@ -249,7 +257,7 @@ def sweep_in_some_order(jobs, make_trial, slots: int, parallel_trials: int, orde
     while True:
         while len(running) < slots:
             busy = {job.id: {task.index for task in running.values() if task.job == job} for job in jobs}
-            task = plan.next_trial(jobs, rows, busy, parallel_trials)
+            task = next_trial(jobs, rows, busy, parallel_trials)
             if task is None:
                 break
             key = task.job.trial_id(task.index)
@@ -287,8 +295,8 @@ def test_so_it_does_with_a_model_of_the_rows(make_job, make_trial):
 
 def test_finished_is_a_completed_row_of_enough_trials(make_job, make_job_row):
     job = make_job(trials=8)
-    assert not plan.finished(job, None)
-    assert plan.finished(job, make_job_row(job, trials=8))
-    assert plan.finished(job, make_job_row(job, trials=20)), "fewer are asked for than there are"
-    assert not plan.finished(job, make_job_row(job, trials=7)), "more are asked for"
-    assert not plan.finished(job, make_job_row(job, None, status=FAILED))
+    assert not plan.finished(Goal(8, 8), None)
+    assert plan.finished(Goal(8, 8), make_job_row(job, trials=8))
+    assert plan.finished(Goal(8, 8), make_job_row(job, trials=20)), "fewer are asked for than there are"
+    assert not plan.finished(Goal(8, 8), make_job_row(job, trials=7)), "more are asked for"
+    assert not plan.finished(Goal(8, 8), make_job_row(job, None, status=FAILED))

@@ -65,6 +65,20 @@ def test_one_lost_pair_tells_no_more_than_none():
     assert intervals.auroc_interval(labels, scores)[0] == perfect[0]
 
 
+@pytest.mark.parametrize(("normal", "defective", "separation"), [(10, 31, 1.0), (30, 20, 1.5), (60, 60, 0.8)])
+def test_the_interval_by_counts_alone_is_nearly_that_of_the_scores(normal, defective, separation):
+    """Of normal scores, in the mean over draws; at 1 it is the same."""
+    labels, rng = np.array([0] * normal + [1] * defective), np.random.default_rng(0)
+    ends = []
+    for _ in range(200):
+        scores = rng.normal(size=len(labels)) + separation * labels
+        by_counts = intervals.of_counts(image.auroc(labels, scores), defective, normal)
+        ends.append([*by_counts, *intervals.auroc_interval(labels, scores)])
+    by_counts, by_scores = np.mean(ends, axis=0).reshape(2, 2)
+    assert by_counts == pytest.approx(by_scores, abs=0.03)
+    assert intervals.of_counts(1.0, defective, normal) == pytest.approx(intervals.auroc_interval(labels, labels * 1.0))
+
+
 def test_there_is_none_without_two_images_of_each_class():
     assert intervals.auroc_interval(np.zeros(4), np.arange(4.0)) == (None, None)
     assert intervals.auroc_interval(np.array([0, 1, 1]), np.arange(3.0)) == (None, None)

@@ -464,3 +464,82 @@ def test_the_state_of_a_trial_goes_when_its_row_comes(begin, output, make_job, m
     output.write(b"state", "resume", f"{job.trial_id(0)}.pt")
     sweep.record(task, make_trial(job, 0, [0.5]))
     assert output.files("resume") == []
+
+
+# -- a race
+
+
+@pytest.fixture
+def rivals(make_job):
+    """Two jobs of one category, of 4 trials, 2 of them presets."""
+    return [make_job(model=(model,), trials=4, race=True) for model in ("ganomaly", "alad")]
+
+
+@pytest.fixture
+def run_of(make_trial):
+    """Runs up to `limit` trials of a race whose second job never gets beyond .6; returns what ran: model and index."""
+
+    def run(sweep: Sweep, limit=100) -> list[tuple[str, int]]:
+        ran = []
+        while len(ran) < limit and (task := sweep.next_trial()):
+            value = 0.95 if task.job.model == "ganomaly" else 0.6
+            row = make_trial(task.job, task.index, [value], params=dict(task.params), val_images=42, val_normals=10)
+            sweep.record(task, row)
+            ran.append((task.job.model, task.index))
+        return ran
+
+    return run
+
+
+PRESETS_OF_BOTH = [("ganomaly", 0), ("ganomaly", 1), ("alad", 0), ("alad", 1)]
+REST_OF_THE_LEADER = [("ganomaly", 2), ("ganomaly", 3)]
+
+
+@pytest.mark.parametrize("killed_after", [None, 0, 1, 3, 4, 5])
+def test_who_is_out_gets_its_presets_and_a_row_that_says_why_after_any_kill(
+    begin, run_of, refit, output, rivals, killed_after
+):
+    ran = run_of(begin(*rivals), limit=killed_after) if killed_after is not None else []
+    sweep = begin(*rivals)
+    assert sorted(ran + run_of(sweep)) == sorted(PRESETS_OF_BOTH + REST_OF_THE_LEADER)
+    assert sweep.all_handed_out()
+    refit(sweep)
+    assert sweep.ledger.is_over() and begin(*rivals).ledger.skipped == 2, "nothing is left for a later run"
+
+
+def test_a_refit_is_told_why_there_are_no_more_trials(begin, run_of, rivals):
+    sweep = begin(*rivals)
+    run_of(sweep)
+    told = {job.model: task.stopped for job, task in (sweep.next_refit(), sweep.next_refit())}
+    assert told["ganomaly"] is None and told["alad"].endswith("is below the leader's")
+
+
+def test_nobody_is_refitted_whose_rivals_have_yet_to_try_their_presets(begin, run_of, rivals):
+    sweep = begin(*rivals)
+    run_of(sweep, limit=2)
+    assert sweep.next_refit() is None and not sweep.all_handed_out()
+
+
+def test_presets_that_another_sweep_tries_are_waited_for_and_then_the_race_goes_on(
+    begin, run_of, rivals, monkeypatch
+):
+    monkeypatch.setattr(sweep_module, "BEAT_S", 0.0)
+    leader, slow = rivals
+    first = begin(slow)
+    run_of(first, limit=1)
+    second = begin(leader, slow, rival=True)
+    assert run_of(second) == PRESETS_OF_BOTH[:2]
+    assert second.all_handed_out() and second.waits_for_others() and second.next_refit() is None
+    run_of(first, limit=1)
+    assert run_of(second) == REST_OF_THE_LEADER, "though the other sweep holds its job still"
+    assert second.next_refit()[0] == leader
+
+
+def test_more_trials_wake_whoever_was_in_the_race_to_its_end(begin, run_of, refit, make_job, rivals):
+    sweep = begin(*rivals)
+    run_of(sweep)
+    refit(sweep)
+    more = [make_job(model=(job.model,), trials=6, race=True) for job in rivals]
+    assert run_of(begin(*more)) == [("ganomaly", 4), ("ganomaly", 5)]
+    alone = begin(make_job(model=("alad",), trials=4, race=True))
+    assert run_of(alone) == [("alad", 2), ("alad", 3)], "asked for without its rival, it has none"

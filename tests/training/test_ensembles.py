@@ -20,7 +20,7 @@ from orchestrator.training.ensembles import Team
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
-MODELS = ("patch_gaussian", "patchcore")
+MODELS = ("patch_gaussian", "padim")
 
 
 @pytest.fixture(scope="module")

