@@ -93,6 +93,9 @@ class AnomalibDetector(Detector):
         """One `training_step`, with the optimiser's own where the module leaves it to Lightning."""
         if self.is_training_free:
             raise TypeError(f"{self.adapted.kind} takes no training step: expected calibrate(normals) alone")
+        if self.adapted.kind == "Cflow" and torch.distributed.is_initialized():
+            raise ValueError("cflow descends as often as its batch is long, which is not the same for all data-parallel "
+                             "workers: expected one; leave --workers-per-job out")
         batch = self._batch(self.take(images))
         self._schedule(progress)
         self._training_mode()
@@ -121,6 +124,9 @@ class AnomalibDetector(Detector):
     @torch.no_grad()
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The model's own scores, and its maps; the score at every pixel where it has none."""
+        if self.adapted.mixes_batch and len(images) > 1:
+            scores, maps = zip(*map(self.score, images.split(1)), strict=True)
+            return torch.cat(scores), torch.cat(maps)
         self.module.eval()
         found = self.module.model(self._prepared(self.take(images)))
         scores = found.pred_score.reshape(len(images)).float()
@@ -231,10 +237,10 @@ def _by_channel(values: tuple[float, ...], images: Tensor) -> Tensor:
 
 def _check_shape(adapted: Adapted, image_shape: tuple[int, int, int]) -> None:
     channels, height, width = image_shape
-    if channels not in (1, 3) or height != width or height < adapted.least_px or height % 32:
-        raise ValueError(f"image_shape is {image_shape}: {adapted.kind} of anomalib is shown squares of a multiple of 32 "
-                         f"px, at least {adapted.least_px}; resize the images to {max(adapted.least_px, 64)}, for "
-                         "example")
+    if channels not in (1, 3) or height != width or height < adapted.least_px or height % adapted.multiple_px:
+        raise ValueError(f"image_shape is {image_shape}: {adapted.kind} of anomalib is shown squares of a multiple of "
+                         f"{adapted.multiple_px} px, at least {adapted.least_px}; resize the images to "
+                         f"{max(adapted.least_px, 128)}, for example")
 
 
 def _module(adapted: Adapted, hparams: Any, image_shape: tuple[int, int, int]) -> Any:
@@ -293,6 +299,15 @@ def _made_fre(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_train
     return kind(**own, input_dim=features.numel())
 
 
+def _made_cflow(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: bool) -> Any:
+    """It descends on so many positions at a time: no more than two images have at the coarsest level."""
+    module = kind(**own)
+    coarsest = module.model.encoder.reductions[-1]
+    positions = 2 * (sides[0] // coarsest) * (sides[1] // coarsest)
+    module.model.fiber_batch_size = min(module.model.fiber_batch_size, positions)
+    return module
+
+
 def _made_glass(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: bool) -> Any:
     """Its centre is kept with its state."""
     module = kind(**own)
@@ -324,7 +339,7 @@ def _made_efficient_ad(kind: type, own: dict[str, Any], sides: tuple[int, int], 
     return module
 
 
-MADE = {"Fre": _made_fre, "Glass": _made_glass, "Draem": _made_draem, "EfficientAd": _made_efficient_ad}
+MADE = {"Cflow": _made_cflow, "Fre": _made_fre, "Glass": _made_glass, "Draem": _made_draem, "EfficientAd": _made_efficient_ad}
 
 
 def _configured(module: Any, lr_factor: float) -> tuple[list[torch.optim.Optimizer], list[Any]]:
@@ -373,7 +388,7 @@ def _arguments(adapted: Adapted) -> Mapping[str, inspect.Parameter]:
 
 
 CHOICES = {"score_type": ("fre", "nll"), "decoder": ("freia-cflow",)}  # of words that are no enumeration there
-DEFAULTS = {"n_features": FEATURES}
+DEFAULTS = {("Padim", "n_features"): FEATURES}  # where there it depends on the backbone
 
 
 def _hparams(adapted: Adapted) -> type:
@@ -387,7 +402,7 @@ def _hparams(adapted: Adapted) -> type:
     if adapted.strides:
         fields["levels"] = adapted.strides
     for argument in _arguments(adapted).values():
-        default = DEFAULTS.get(argument.name, argument.default)
+        default = DEFAULTS.get((adapted.kind, argument.name), argument.default)
         if argument.name in (*PARTS, *OF_FILES, *OF_THE_RUN) or argument.name.endswith("_backbone"):
             continue
         if isinstance(default, enum.Enum):

@@ -23,7 +23,9 @@ class Adapted:
     is_training_free: bool = False  # one look at the normal images makes it
     looks: bool = False  # it looks at the normal images although it is trained, too
     is_unit: bool = False  # it takes images in [0, 1], others in ImageNet's or their backbone's normalisation
-    least_px: int = 32
+    mixes_batch: bool = False  # its maps are relative to the highest value of the batch: each image is scored alone
+    least_px: int = 64
+    multiple_px: int = 32  # its side is a multiple of it
 
     @property
     def needs(self) -> str | None:
@@ -32,22 +34,22 @@ class Adapted:
 
 
 ANY_CNN = (LITE, *RESNETS)
-ADAPTED = {
+ADAPTED = {  # those whose weights come with this package, those that need others, those that need none
     PREFIX + name: adapted
     for name, adapted in {
         "padim": Adapted("Padim", ANY_CNN, "4+8+16", is_training_free=True),
         "patchcore": Adapted("Patchcore", ANY_CNN, "8+16", is_training_free=True),
         "mh_patchcore": Adapted("MHPatchcore", ANY_CNN, "8+16", is_training_free=True),
-        "dfm": Adapted("Dfm", ANY_CNN, "16", is_training_free=True, least_px=64),
+        "dfm": Adapted("Dfm", ANY_CNN, "16", is_training_free=True),
         "dfkde": Adapted("Dfkde", ANY_CNN, "32", is_training_free=True),
-        "cflow": Adapted("Cflow", ANY_CNN, "8+16+32"),
+        "cflow": Adapted("Cflow", ANY_CNN, "8+16+32", mixes_batch=True),
         "fre": Adapted("Fre", ANY_CNN, "16"),
         "glass": Adapted("Glass", ANY_CNN, "8+16", looks=True),
         "patchflow": Adapted("Patchflow", ANY_CNN),
         "stfpm": Adapted("Stfpm", ANY_CNN, "4+8+16"),
-        "supersimplenet": Adapted("Supersimplenet", ANY_CNN, "8+16"),
+        "supersimplenet": Adapted("Supersimplenet", ANY_CNN, "8+16", least_px=128),
         "cfa": Adapted("Cfa", RESNETS, looks=True),
-        "csflow": Adapted("Csflow", ("efficientnet_b5",), least_px=64),
+        "csflow": Adapted("Csflow", ("efficientnet_b5",), least_px=128, multiple_px=128),
         "fastflow": Adapted("Fastflow", RESNETS),
         "reverse_distillation": Adapted("ReverseDistillation", RESNETS, "4+8+16"),
         "uflow": Adapted("Uflow", RESNETS),
@@ -84,7 +86,7 @@ def why_not(model: str) -> str | None:
     if not model.startswith(PREFIX):
         return None
     if model in REFUSED:
-        return f"{model} cannot be run here: it {REFUSED[model]}. 'defectsweep models anomalib' lists those that can"
+        return f"it {REFUSED[model]}; 'defectsweep models anomalib' lists those that can be run here"
     if importlib.util.find_spec("anomalib") is None:
-        return f"{model} is of the package anomalib, which is not installed: pip install 'defectsweep[anomalib]'"
+        return "it is of the package anomalib, which is not installed; pip install 'defectsweep[anomalib]'"
     return None

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.picture import fit_image
-from model.catalog import MODELS
+from model.catalog import KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, RunError
 from orchestrator.training import scoring
@@ -191,7 +191,7 @@ def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
     """The program of a detector, for pictures of height and width `size`; not checked yet. Raises InputError for a
     detector that is no fixed program."""
     config = checkpoint.config
-    if MODELS[config.model].optimises_to_score:
+    if KNOWN[config.model].optimises_to_score:
         raise InputError(
             f"--export: {config.model} searches by gradient descent for each picture, and cannot be a program of its "
             "own. Name another --model, or leave --export out."

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from datasets.frame import FITS, LARGEST_PX, Frame
-from model.catalog import MODELS
+from model.anomalib_names import why_not
+from model.catalog import KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
 from orchestrator.results.rows import JobRow
@@ -82,7 +83,9 @@ class Config:
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
             _check_type(name, getattr(self, name), hint)
-        choice("model", self.model, list(MODELS))
+        choice("model", self.model, list(KNOWN))
+        if why := why_not(self.model):
+            raise InputError(f"model {self.model}: {why}.")
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
         if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:

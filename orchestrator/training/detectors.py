@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from model.catalog import MODELS
+from model.catalog import KNOWN
 from model.contract import Detector
 from model.parts.tiled import Tiled
 from orchestrator.errors import InputError
@@ -29,7 +29,7 @@ def build(
     """A detector of images (C, H, W), which it sees in tiles if it is told their side; what `params` leave out is the
     model's default. torch's generators draw its weights. Raises TypeError or ValueError for parameters or a shape that
     the model refuses."""
-    kind = MODELS[model]
+    kind = KNOWN[model]
     seen = image_shape if tile_px is None else (image_shape[0], tile_px, tile_px)
     detector = kind(kind.HParams(**params), seen, device)
     return detector if tile_px is None else Tiled(detector, image_shape)
