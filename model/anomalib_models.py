@@ -49,6 +49,7 @@ from model.parts.timm_weights import LEVELS, offline
 with warnings.catch_warnings(action="ignore"):  # of deprecated imports within
     from anomalib.data import ImageBatch
     from anomalib.models import image as anomalib_image
+    from anomalib.models.components.feature_extractors import TimmFeatureExtractor
     from anomalib.pre_processing import PreProcessor
     from torchvision.transforms.v2 import Compose, Normalize, Resize
 
@@ -93,9 +94,9 @@ class AnomalibDetector(Detector):
         """One `training_step`, with the optimiser's own where the module leaves it to Lightning."""
         if self.is_training_free:
             raise TypeError(f"{self.adapted.kind} takes no training step: expected calibrate(normals) alone")
-        if self.adapted.kind == "Cflow" and torch.distributed.is_initialized():
-            raise ValueError("cflow descends as often as its batch is long, which is not the same for all data-parallel "
-                             "workers: expected one; leave --workers-per-job out")
+        if self.adapted.mixes_batch and torch.distributed.is_initialized():
+            raise ValueError(f"{self.adapted.kind} descends as often as its batch is long, which differs between data-"
+                             "parallel workers: expected one; leave --workers-per-job out")
         batch = self._batch(self.take(images))
         self._schedule(progress)
         self._training_mode()
@@ -272,8 +273,8 @@ def _layers(levels: str, backbone: str) -> list[str]:
     """Strides joined by "+" -> the backbone's layers there."""
     known, strides = LEVELS[backbone], levels.split("+")
     if not all(stride.isdigit() and int(stride) in known for stride in strides):
-        raise ValueError(f"levels is {levels!r}: expected strides of {backbone}, of {', '.join(map(str, known))}, joined "
-                         "by +; set it to '8+16', for example")
+        raise ValueError(f"levels is {levels!r}: expected strides of {backbone}, of {', '.join(map(str, known))}, "
+                         "joined by +; set it to '8+16', for example")
     return [known[int(stride)] for stride in strides]
 
 
@@ -292,11 +293,17 @@ def _made(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: 
     return kind(**own)
 
 
+def _made_padim(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: bool) -> Any:
+    """More features than its levels have are all of them."""
+    there = sum(TimmFeatureExtractor(own["backbone"], own["layers"], pre_trained=False).out_dims)
+    return kind(**own | {"n_features": min(own["n_features"], there)})
+
+
 def _made_fre(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: bool) -> Any:
     """Its autoencoder's input is as long as the features of such an image."""
     model = kind(**own, input_dim=1).model
-    features = F.avg_pool2d(model.feature_extractor(torch.zeros(1, 3, *sides))[own["layer"]], own["pooling_kernel_size"])
-    return kind(**own, input_dim=features.numel())
+    features = model.feature_extractor(torch.zeros(1, 3, *sides))[own["layer"]]
+    return kind(**own, input_dim=F.avg_pool2d(features, own["pooling_kernel_size"]).numel())
 
 
 def _made_cflow(kind: type, own: dict[str, Any], sides: tuple[int, int], pre_trained: bool) -> Any:
@@ -339,7 +346,10 @@ def _made_efficient_ad(kind: type, own: dict[str, Any], sides: tuple[int, int], 
     return module
 
 
-MADE = {"Cflow": _made_cflow, "Fre": _made_fre, "Glass": _made_glass, "Draem": _made_draem, "EfficientAd": _made_efficient_ad}
+MADE = {
+    "Padim": _made_padim, "Cflow": _made_cflow, "Fre": _made_fre, "Glass": _made_glass, "Draem": _made_draem,
+    "EfficientAd": _made_efficient_ad,
+}  # fmt: skip
 
 
 def _configured(module: Any, lr_factor: float) -> tuple[list[torch.optim.Optimizer], list[Any]]:

@@ -23,7 +23,7 @@ class Adapted:
     is_training_free: bool = False  # one look at the normal images makes it
     looks: bool = False  # it looks at the normal images although it is trained, too
     is_unit: bool = False  # it takes images in [0, 1], others in ImageNet's or their backbone's normalisation
-    mixes_batch: bool = False  # its maps are relative to the highest value of the batch: each image is scored alone
+    mixes_batch: bool = False  # it descends as often as a batch is long; maps are relative to the highest of the batch
     least_px: int = 64
     multiple_px: int = 32  # its side is a multiple of it
 

@@ -1,6 +1,6 @@
-"""The search spaces of anomalib's image models: the arguments of their constructors that decide what they see, how large
-they are and how fast they learn, and the levels of the backbone. `lr_factor` multiplies the learning rates of those
-whose constructor has none. The names are those of model/anomalib_names.py; each has one preset, anomalib's own.
+"""The search spaces of anomalib's image models: the arguments of their constructors that decide what they see, how
+large they are and how fast they learn, and the levels of the backbone. `lr_factor` multiplies the learning rates of
+those whose constructor has none. The names are those of model/anomalib_names.py; each has one preset, anomalib's own.
 """
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution

@@ -32,8 +32,8 @@ def weights_of(name: str) -> dict[str, Tensor]:
     path = _cached(_B5) if name == "efficientnet_b5" else _found(name)
     sha256 = _B5[-12:-4] if name == "efficientnet_b5" else BACKBONES[OURS.get(name, name)].sha256
     if not _sha256(path).startswith(sha256):
-        raise ValueError(f"{path} is not the published file, whose sha256 begins with {sha256[:8]}; delete it and fetch "
-                         "it again")
+        raise ValueError(f"{path} is not the published file, whose sha256 begins with {sha256[:8]}; delete it and "
+                         "fetch it again")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -84,8 +84,8 @@ def _load(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def _found(name: str) -> Path:
     if OURS.get(name, name) not in BACKBONES:
-        raise ValueError(f"backbone {name!r} has no weights here: expected {' or '.join(LEVELS)}; set pre_trained=false "
-                         "to take it as it is drawn")
+        raise ValueError(f"backbone {name!r} has no weights here: expected {' or '.join(LEVELS)}; set "
+                         "pre_trained=false to take it as it is drawn")
     try:
         return find_weights(OURS.get(name, name))
     except ValueError:

@@ -29,8 +29,8 @@ def main(asked) -> int:
         return 0
     rows = [[name, origin(name), ", ".join(SPACES[name]) or "nothing", ", ".join(PRESETS[name])] for name in MODELS]
     print_table(["model", "what", "searched", "presets"], rows)
-    print("\n'defectsweep models NAME' tells a model's sizes and hyper-parameters, 'defectsweep models anomalib' the models "
-          "of anomalib")
+    print("\n'defectsweep models NAME' tells a model's sizes and hyper-parameters; 'defectsweep models anomalib' lists "
+          "anomalib's")
     return 0
 
 
@@ -39,8 +39,8 @@ def _list_anomalibs() -> None:
     rows = [[name, _runs(name), ", ".join(SPACES[name])] for name in ADAPTED]
     rows += [[name, f"refused: it {why}", "-"] for name, why in REFUSED.items()]
     print_table(["model", "runs", "searched"], rows)
-    print("\nweights: torchvision's, and EfficientAD's teacher, are looked for where torch and anomalib keep them; with\n"
-          "--set MODEL.pre_trained=false a model runs without, as its own control")
+    print("\nweights are looked for where torch and anomalib keep them; with --set MODEL.pre_trained=false a model\n"
+          "runs without, as its own control")
 
 
 def _runs(name: str) -> str:
