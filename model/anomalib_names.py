@@ -56,7 +56,7 @@ ADAPTED = {  # those whose weights come with this package, those that need other
         "uninet": Adapted("UniNet", ("wide_resnet50_2",)),
         "efficient_ad": Adapted("EfficientAd", ("pretrained_teacher",), looks=True, is_unit=True, least_px=256),
         "draem": Adapted("Draem", is_unit=True),
-        "ganomaly": Adapted("Ganomaly"),
+        "ganomaly": Adapted("Ganomaly", least_px=32),
     }.items()
 }
 _VIT = "needs the weights of a vision transformer, {}, which are fetched from the network"
