@@ -118,6 +118,9 @@ class AnomalibDetector(Detector):
         if is_first:
             for images in batches:
                 self.mean.add(self.take(images))
+            if (most := getattr(self.hparams, "n_pca_components", 0)) > self.mean.images:
+                raise ValueError(f"n_pca_components is {most}: expected no more than the {int(self.mean.images)} normal "
+                                 "images; set it to less")
         with _alone(self.seed), torch.random.fork_rng(devices=self._cuda()):
             torch.manual_seed(self.seed)
             self._look([self._batch(self.take(images)) for images in batches], is_first)
@@ -190,7 +193,7 @@ class AnomalibDetector(Detector):
 
     def _prepared(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> (N, 3, H, W) as the model expects them."""
-        images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        images = images.expand(-1, 3, -1, -1).contiguous()  # some look at their features by `view`
         mean, deviation = _normalisation(self.adapted, self.hparams)
         if mean == deviation == _HALF:
             return images
