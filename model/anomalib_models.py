@@ -119,8 +119,8 @@ class AnomalibDetector(Detector):
             for images in batches:
                 self.mean.add(self.take(images))
             if (most := getattr(self.hparams, "n_pca_components", 0)) > self.mean.images:
-                raise ValueError(f"n_pca_components is {most}: expected no more than the {int(self.mean.images)} normal "
-                                 "images; set it to less")
+                raise ValueError(f"n_pca_components is {most}: expected no more than the {int(self.mean.images)} "
+                                 "normal images; set it to less")
         with _alone(self.seed), torch.random.fork_rng(devices=self._cuda()):
             torch.manual_seed(self.seed)
             self._look([self._batch(self.take(images)) for images in batches], is_first)
@@ -133,10 +133,10 @@ class AnomalibDetector(Detector):
             return torch.cat(scores), torch.cat(maps)
         self.module.eval()
         found = self.module.model(self._prepared(self.take(images)))
-        scores = found.pred_score.reshape(len(images)).float()
+        scores = found.pred_score.flatten().float()
         if found.anomaly_map is None:
             return scores, scores[:, None, None].expand(-1, *self.image_shape[1:])
-        return scores, found.anomaly_map.reshape(len(images), *found.anomaly_map.shape[-2:]).float()
+        return scores, found.anomaly_map.reshape(-1, *self.image_shape[1:]).float()
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """The mean normal image for each of the images: (N, C, H, W)."""

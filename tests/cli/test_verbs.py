@@ -359,7 +359,8 @@ def test_a_model_of_anomalib_that_cannot_be_run_is_refused_before_the_run(capsys
     line = complaint(capsys, "run", "--backend", "local", "--model", "anomalib:winclip")
     assert "--model anomalib:winclip: it needs a text prompt" in line
     assert "Did you mean 'anomalib:padim'?" in complaint(capsys, "run", "--model", "anomalib:padm")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "anomalib" else found(name))
     for words in (["run", "--model", "anomalib:padim"], ["models", "anomalib:padim"],
                   ["run", "--set", "anomalib:padim.levels=8"]):  # fmt: skip
         assert "pip install 'defectsweep[anomalib]'" in complaint(capsys, *words)
