@@ -95,6 +95,7 @@ VARIANTS: dict[str, Callable[..., Detector]] = {
     "floor .1": plain(floor=0.1),
     "shrinkage .1": plain(shrinkage=0.1),
     "one level": plain(levels=1),
+    "features of a backbone": plain(features="efficientnet_lite0"),
     "cells of 8 px": plain(cell_px=8),
     "width 96": plain(width=96),
     "no Dice loss": plain(w_dice=0.0),

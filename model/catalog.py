@@ -51,6 +51,7 @@ MODELS = Catalogue({
 KNOWN = Catalogue(MODELS.places | {
     name: f"model.anomalib_models:DETECTORS.{adapted.kind}" for name, adapted in anomalib_names.ADAPTED.items()
 })
+ENSEMBLE = "ensemble"  # of finished detectors (model/ensemble.py): none of those that are searched
 
 # what is known of them without importing them: which see images of any shape, others being built for squares alone, and
 # which are `is_training_free`

@@ -50,9 +50,9 @@ class Padim(BackboneDetector):
 
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
         super().__init__(hparams, image_shape, device)
-        count = min(hparams.dimensions, self.features_count)
-        self.gaussian = PositionGaussian(count, self.grid, hparams.shrinkage, hparams.floor)
-        self.gaussian.register_buffer("dimensions", torch.randperm(self.features_count)[:count].sort().values)
+        count = min(hparams.dimensions, self.patches.count)
+        self.gaussian = PositionGaussian(count, self.patches.grid, hparams.shrinkage, hparams.floor)
+        self.gaussian.register_buffer("dimensions", torch.randperm(self.patches.count)[:count].sort().values)
         self.gaussian.to(self.device)
 
     def networks(self) -> dict[str, nn.Module]:
@@ -69,8 +69,8 @@ class Padim(BackboneDetector):
     def score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores: the highest of the smoothed distances; maps: those distances at the image's size."""
         distances = distance(self.gaussian.whiten(self._chosen(self.take(images))))
-        maps = smooth(distances, self.hparams.smoothing_px / self.patch_px)
-        return maps.amax(dim=(1, 2)), to_pixels(maps, self.patch_px, *self.image_shape[1:])
+        maps = smooth(distances, self.hparams.smoothing_px / self.patches.patch_px)
+        return maps.amax(dim=(1, 2)), to_pixels(maps, self.patches.patch_px, *self.image_shape[1:])
 
     def _chosen(self, images: Tensor) -> Tensor:
-        return self.features(images)[:, self.gaussian.dimensions]
+        return self.patches(images)[:, self.gaussian.dimensions]

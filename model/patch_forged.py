@@ -4,6 +4,7 @@ In training: normal images -> defects forged into them (model/parts/forging.py) 
 position's Gaussian over the normal images (model/parts/deviations.py) -> the network -> a logit a cell, against whether
 the cell was forged. The deviations carry it: on raw pixels the same network learns the forger's handwriting. An image
 is judged as if the Gaussians had been fitted without it, so that normal cells look in training as they will in use.
+What describes a cell is hand-made, so that all of it is from scratch, or comes from a frozen pretrained backbone.
 
 In use: the averaged network's logits and the distances themselves, each smoothed and in units of what the highest of a
 normal image varies by, are summed; the score is the highest sum. Where the forgeries resemble the defects the network
@@ -24,17 +25,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.contract import Detector, check_choice, check_number, check_whole
+from model.contract import check_choice, check_number, check_whole
+from model.parts.backbones import BACKBONES
 from model.parts.descent import descend
 from model.parts.deviations import Deviations
 from model.parts.ema import Ema
 from model.parts.forging import KINDS, Recipe, forge
 from model.parts.losses import dice_loss, focal_loss
+from model.parts.patch_features import OnBackbone, PatchFeatures
 from model.parts.position_gaussian import SHRINKAGE
+from model.parts.pyramids import CellPyramid, PatchPyramid
 from model.parts.running_mean import RunningMean
 from model.parts.smoothing import smooth, to_pixels
 from model.parts.spread import Spread, fit_spreads
 
+CLASSICAL = "classical"
+STRIDES, DIMENSIONS = "8+16", 100  # of a backbone's features, as padim takes them
 DILATIONS = (1, 2, 1)
 DEFECTIVE_SHARE = 0.15  # a cell of which more is forged is defective; of which some is, left out of the loss
 WARM_UP = 0.05  # of the training, in which the learning rate rises
@@ -49,8 +55,9 @@ class HParams:
 
     lr: float = 2e-3
     width: int = 48  # channels of the network
-    cell_px: int = 4
-    levels: int = 2  # cells of the image, of the image at half its size, ...
+    features: str = CLASSICAL  # or a backbone's name: in cells of 8 px, at one level
+    cell_px: int = 4  # of classical features
+    levels: int = 2  # of those: cells of the image, of the image at half its size, ...
     shrinkage: float = SHRINKAGE  # of the Gaussians, as in patch_gaussian
     floor: float = 0.01
     forged_share: float = 0.8  # of the images that get defects
@@ -64,6 +71,7 @@ class HParams:
     def __post_init__(self) -> None:
         check_number("lr", self.lr, above=0, example=2e-3)
         check_whole("width", self.width, least=4, example=48)
+        check_choice("features", self.features, (CLASSICAL, *BACKBONES))
         check_whole("cell_px", self.cell_px, least=2, example=4)
         check_whole("levels", self.levels, least=1, example=1)
         check_number("shrinkage", self.shrinkage, least=0, most=1, example=0.01)
@@ -91,15 +99,18 @@ def _layer(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
     return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()
 
 
-class PatchForged(Detector):
+class PatchForged(OnBackbone):
     """The detector that is trained on forged defects."""
 
     HParams: ClassVar[type] = HParams
 
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
         super().__init__(hparams, image_shape, device)
-        shape, gaussian = self.image_shape, (hparams.shrinkage, hparams.floor)
-        self.deviations = Deviations(shape, hparams.cell_px, hparams.levels, *gaussian).to(self.device)
+        shape, name = self.image_shape, hparams.features
+        self.patches = None if name == CLASSICAL else PatchFeatures(name, STRIDES, shape, self.device)
+        self.pyramid = (PatchPyramid(self.patches, DIMENSIONS) if self.patches
+                        else CellPyramid(shape, hparams.cell_px, hparams.levels))
+        self.deviations = Deviations(self.pyramid, hparams.shrinkage, hparams.floor).to(self.device)
         self.judge = Judge(self.deviations.channels, hparams.width).to(self.device)
         self.judge_average = Ema(self.judge, EMA_DECAY).to(self.device)
         self.spreads = nn.ModuleDict({"logit": Spread(), "distance": Spread()}).to(self.device)
@@ -140,7 +151,7 @@ class PatchForged(Detector):
         with torch.no_grad():
             forged, mask = forge(images, self.recipe)
             evidence, _ = self.deviations(forged, without=images)
-            share = F.avg_pool2d(mask[:, None].float(), self.hparams.cell_px, ceil_mode=True)
+            share = F.avg_pool2d(mask[:, None].float(), self.pyramid.cell_px, ceil_mode=True)
         self.judge.train()
         logits = self.judge(evidence)
         target, counts = (share > DEFECTIVE_SHARE).float(), ((share == 0) | (share > DEFECTIVE_SHARE)).float()
@@ -158,7 +169,7 @@ class PatchForged(Detector):
         logits, distances = self._maps(self.take(images))
         spreads = self.spreads
         maps = spreads["logit"](logits) + self.hparams.w_distance * spreads["distance"](distances)  # (N, h, w)
-        return maps.amax(dim=(1, 2)), to_pixels(maps, self.hparams.cell_px, *self.image_shape[1:])
+        return maps.amax(dim=(1, 2)), to_pixels(maps, self.pyramid.cell_px, *self.image_shape[1:])
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """The mean normal image for each of the images: (N, C, H, W)."""

@@ -88,12 +88,8 @@ class PatchCore(BackboneDetector):
 
     def __init__(self, hparams: HParams, image_shape: tuple[int, int, int], device: torch.device | str):
         super().__init__(hparams, image_shape, device)
-        self.bank = Bank(hparams.bank, self.features_count).to(self.device)
+        self.bank = Bank(hparams.bank, self.patches.count).to(self.device)
         self.seed = int(torch.randint(2**31, (), device="cpu"))
-
-    def prepared(self, level: Tensor) -> Tensor:
-        """Averaged over 3 x 3 neighbours, each feature vector of length 1."""
-        return F.normalize(box(level, NEIGHBOURS), dim=1)
 
     def networks(self) -> dict[str, nn.Module]:
         """The bank and the mean image; the backbone is not kept."""
@@ -124,11 +120,11 @@ class PatchCore(BackboneDetector):
         patches = self._patches(self.take(images))  # (N, h * w, F)
         squared, rows = self.bank.nearest(patches.float())
         distances = squared.sqrt()
-        maps = smooth(distances.unflatten(1, self.grid), self.hparams.smoothing_px / self.patch_px)
+        maps = smooth(distances.unflatten(1, self.patches.grid), self.hparams.smoothing_px / self.patches.patch_px)
         scores = maps.amax(dim=(1, 2))
         if self.hparams.reweighted:
             scores = scores * self._weights(patches, distances, rows)
-        return scores, to_pixels(maps, self.patch_px, *self.image_shape[1:])
+        return scores, to_pixels(maps, self.patches.patch_px, *self.image_shape[1:])
 
     def _weights(self, patches: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
         """One less the softmax of the distance to the nearest row among those to that row's own neighbours: (N,)."""
@@ -137,9 +133,14 @@ class PatchCore(BackboneDetector):
         nearest = rows[images, farthest]
         around = self.bank(self.bank.rows[nearest]).topk(min(REWEIGHTED_BY, len(self.bank.rows)), largest=False).indices
         to_around = self.bank(patches[images, farthest]).gather(1, around).sqrt()
-        scale = self.features_count**0.5
+        scale = self.patches.count**0.5
         return 1 - ((distances.amax(dim=1) / scale).exp() / (to_around / scale).exp().sum(dim=1))
 
     def _patches(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, h * w, F)."""
-        return self.features(images).flatten(2).transpose(1, 2)
+        return self.patches(images, prepared).flatten(2).transpose(1, 2)
+
+
+def prepared(level: Tensor) -> Tensor:
+    """The map (N, F', h', w') of one stride, averaged over 3 x 3 neighbours, each feature vector of length 1."""
+    return F.normalize(box(level, NEIGHBOURS), dim=1)

@@ -40,6 +40,7 @@ from orchestrator.results.rows import (
     TrialRow,
 )
 from orchestrator.training import checkpoint, detectors
+from orchestrator.training.measure import Measurement
 
 SLOW_FOLDER = Path(__file__).parent / "whole"
 MOST_CPU_S = 20.0  # of a test of the fast tier
@@ -230,7 +231,8 @@ def make_checkpoint(make_job, make_job_row) -> Callable[..., tuple[JobRow, dict[
         row = dataclasses.replace(make_job_row(of), **{"threshold": 0.5, **columns})
         shape = (3, of.frame.height, of.frame.width)
         detector = detectors.build(model, {}, shape, "cpu", of.tile_px)
-        return row, checkpoint.files(detector, row, 0.0, 1.0)
+        normal, defective = np.linspace(0, 0.6, 60), np.linspace(0.4, 1.0, 30)
+        return row, checkpoint.files(detector, row, Measurement({}, [], [], 0.0, 1.0, normal, defective))
 
     return make
 

@@ -1,8 +1,8 @@
 """How an image's cells deviate from what is normal at their position: the evidence that a judge of defects sees.
 
-image, and the same at half its size, and so on -> features of the cells of each (model/parts/cells.py) -> for each cell
-its features, their whitened deviation from the position's Gaussian, and how far that is; coarser levels are brought to
-the grid of the finest -> and where the cell lies.
+image -> features of its cells at one or more levels (model/parts/pyramids.py) -> for each cell its features, their
+whitened deviation from the position's Gaussian, and how far that is; coarser levels are brought to the grid of the
+finest -> and where the cell lies.
 
 Letters: N images, C channels, H, W pixels, F features, h, w cells, E channels of evidence.
 """
@@ -13,24 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.parts.cells import CellFeatures
 from model.parts.layers import coordinates
 from model.parts.position_gaussian import PositionGaussian, bounded, distance, fit_together
+from model.parts.pyramids import CellPyramid, PatchPyramid
 
 _NEAREST = 1e-3  # added to a distance before its logarithm
 
 
 class Deviations(nn.Module):
-    """The Gaussians of one or more levels, level k of the image at 1 / 2^k of its size; nothing in it is trained."""
+    """The Gaussians of a pyramid's levels; nothing in it is trained."""
 
-    def __init__(self, image_shape: tuple[int, int, int], cell_px: int, levels: int, shrinkage: float, floor: float):
+    def __init__(self, pyramid: CellPyramid | PatchPyramid, shrinkage: float, floor: float):
         super().__init__()
-        channels, height, width = image_shape
-        self.features, count = CellFeatures(cell_px), CellFeatures.count(channels)
-        grids = [self.features.grid(-(-height >> level), -(-width >> level)) for level in range(levels)]
-        self.gaussians = nn.ModuleList(PositionGaussian(count, grid, shrinkage, floor) for grid in grids)
-        self.channels = levels * (3 * count + 1) + 2  # E
-        self.register_buffer("place", coordinates(*grids[0]), persistent=False)
+        self.pyramid = pyramid
+        self.gaussians = nn.ModuleList(PositionGaussian(*level, shrinkage, floor) for level in pyramid.levels)
+        self.channels = sum(3 * count + 1 for count, _ in pyramid.levels) + 2  # E
+        _, finest = pyramid.levels[0]
+        self.register_buffer("place", coordinates(*finest), persistent=False)
 
     def is_fitted(self) -> bool:
         """Whether it has seen normal images."""
@@ -39,11 +38,6 @@ class Deviations(nn.Module):
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Take in the normal images (N, C, H, W), batch by batch."""
         fit_together(self.gaussians, map(self.pyramid, batches))
-
-    def pyramid(self, images: Tensor) -> list[Tensor]:
-        """The features (N, F, h, w) of each level of images (N, C, H, W)."""
-        shrunk = [F.avg_pool2d(images, 2**level, ceil_mode=True) for level in range(len(self.gaussians))]
-        return [self.features(level) for level in shrunk]
 
     def forward(self, images: Tensor, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Evidence (N, E, h, w), and Mahalanobis's distances at the finest level (N, h, w).

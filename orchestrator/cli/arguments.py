@@ -34,7 +34,10 @@ defectsweep report --output results --to bracket.html""",
 defectsweep figures --output results --category bottle --model sa_skip_ganomaly --model ganomaly""",
     "predict": """
 defectsweep predict camera/2026-11-24 --output results --category bracket --to judged
+defectsweep predict new_parts --output results --category bracket --threshold-at recall=0.99
 defectsweep predict part.png --checkpoint results/checkpoints/JOB --export bracket.pt2""",
+    "ensemble": """
+defectsweep ensemble --output results --data-root parts""",
     "compact": """
 defectsweep compact --output results""",
     "datasets": """
@@ -69,6 +72,7 @@ def parser() -> Parser:
         ("leaderboard", "print the ranking of an output", _add_leaderboard),
         ("report", "write what an output holds as one HTML file: ranking, curves, search, pictures", _add_report),
         ("predict", "judge new pictures by a trained detector: scores, verdicts, heat maps", _add_predict),
+        ("ensemble", "let the best detectors of each category judge together; nothing is trained", _add_ensemble),
         ("figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG", _add_figures),
         ("compact", "merge an output's many small files of rows into a few; sweeps may be running", _add_output),
         ("datasets", "list the datasets; check one's files, or write the synthetic one as files", _add_datasets),
@@ -201,10 +205,24 @@ def _add_predict(predict: Parser) -> None:
         help="pictures to draw heat maps of (default: all)",
     )  # fmt: skip
     predict.add_argument(
-        "--export", metavar="FILE.pt2",
-        help="write the detector as a program of its own (torch.export), for uint8 RGB of the first picture's size, "
-        "and check it on these pictures",
+        "--threshold-at", metavar="WISH",
+        help="another threshold than the detector's, by the pictures that chose it: fpr=0.01 (false alarms), "
+        "recall=0.99, f1, or cost=ESCAPE:FALSE_ALARM",
     )  # fmt: skip
+    predict.add_argument(
+        "--export", metavar="FILE",
+        help="write the detector as a program of its own, .pt2 (torch.export) or .onnx, for uint8 RGB of the first "
+        "picture's size, and check it on these pictures",
+    )  # fmt: skip
+
+
+def _add_ensemble(ensemble: Parser) -> None:
+    _add_output(ensemble)
+    ensemble.add_argument("--data-root", metavar="DIR", help="folder of the images, as the run had it")
+    for name in ("dataset", "category"):
+        ensemble.add_argument(
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
+        )
 
 
 def _add_figures(figures: Parser) -> None:

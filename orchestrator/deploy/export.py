@@ -1,4 +1,5 @@
-"""A detector as a program of its own, by torch.export: pictures of one size in, scores, verdicts and heat maps out.
+"""A detector as a program of its own, by torch.export: pictures of one size in, scores, verdicts and heat maps out. Its
+file is torch's own (.pt2) or ONNX (orchestrator/deploy/onnx_file.py).
 
 picture -> Pillow's antialiased resize -> bars -> score >= threshold, all in the program. The resize is Pillow's to the
 last bit: each of its two passes is a constant matrix of whole numbers. A resize in floating point
@@ -10,8 +11,10 @@ of a picture in it.
 
 import io
 import json
+import statistics
+import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,17 +24,18 @@ import torch
 from torch import Tensor, nn
 
 from datasets.picture import fit_image
-from model.catalog import KNOWN
 from model.contract import Detector
+from orchestrator.deploy.onnx_file import OnnxFile
 from orchestrator.errors import InputError, RunError
 from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Checkpoint, Config
 
 METADATA = "metadata.json"  # beside the program, in its file
-TOLERANCE = 1e-4  # of a score, relative to it
+TOLERANCE = 1e-4  # of a score, relative
 FIXED_POINT = 1 << 22  # the one of Pillow's weights
 BLOCK = 16  # of a pass's outputs: each sees a part of its inputs only
 CHECK_BYTES = 1 << 26  # of pictures at native size, at a time
+TIMED = 20  # calls that a picture's milliseconds are the median of
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Difference:
 
     pictures: int
     absolute: float  # the largest of a score
-    relative: float
+    relative: float  # to the score, or to the threshold where that is larger
     verdicts: int  # that are not the same
 
     def is_negligible(self) -> bool:
@@ -130,11 +134,37 @@ class Program(nn.Module):
         return scores, scores.double() >= self.threshold, maps[:, self.framing.rows, self.framing.columns]
 
 
+class TorchFile:
+    """An exported program as a file that torch.export.load reads."""
+
+    made_with: dict[str, str] = {}  # besides torch and pillow
+
+    def __init__(self, program: torch.export.ExportedProgram):
+        self.program = program
+        self._run = program.module()
+
+    def judge(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (N, H, W, 3) uint8 -> scores (N,), verdicts (N,) bool."""
+        with torch.no_grad():
+            scores, flagged, _ = self._run(scoring.to_device(pictures, "cpu"))
+        return scores.numpy(), flagged.numpy()
+
+    def content(self, metadata: dict[str, Any]) -> bytes:
+        """The file, with what it is in `METADATA`."""
+        buffer = io.BytesIO()
+        with warnings.catch_warnings(action="ignore"):  # of weights that share no memory
+            torch.export.save(self.program, buffer, extra_files={METADATA: json.dumps(metadata, indent=2)})
+        return buffer.getvalue()
+
+
+FILES: dict[str, type[TorchFile | OnnxFile]] = {".pt2": TorchFile, ".onnx": OnnxFile}  # by what ends the name
+
+
 @dataclass(frozen=True)
 class Export:
     """A program for pictures of one size, and the detector that it must agree with, both on the CPU."""
 
-    program: torch.export.ExportedProgram
+    program: TorchFile | OnnxFile
     detector: Detector
     config: Config
     size: tuple[int, int]  # (H, W)
@@ -147,32 +177,35 @@ class Export:
 
     def difference(self, chunks: Iterable[list[np.ndarray]]) -> Difference:
         """Of program and detector, on pictures (H, W, 3) uint8 of this size."""
-        run, pairs = self.program.module(), []
+        pairs = []
         for chunk in chunks:
-            framed = np.stack([fit_image(pixels, self.config.frame) for pixels in chunk])
-            expected, _ = scoring.score(self.detector, torch.from_numpy(framed))
-            with torch.no_grad():
-                scores, flagged, _ = run(torch.from_numpy(np.stack(chunk)))
-            pairs.append(np.stack([expected, scores.double().numpy(), flagged.numpy()], axis=1))
+            scores, flagged = self.program.judge(np.stack(chunk))
+            pairs.append(np.stack([self._scores(chunk), scores.astype(float), flagged], axis=1))
         expected, scores, flagged = np.concatenate(pairs).T
         apart = np.abs(scores - expected)
-        relative = apart / np.maximum(np.abs(expected), np.finfo(np.float64).tiny)
+        scale = np.maximum(np.abs(expected), abs(self.config.threshold))  # a score may well be about 0
+        relative = apart / np.maximum(scale, np.finfo(np.float64).tiny)
         turned = int((flagged != (expected >= self.config.threshold)).sum())
         return Difference(len(expected), float(apart.max()), float(relative.max()), turned)
 
+    def picture_ms(self, pixels: np.ndarray) -> tuple[float, float]:
+        """Milliseconds for one picture (H, W, 3) uint8, decoded before: of the detector, and of its program."""
+        return _median_ms(lambda: self._scores([pixels])), _median_ms(lambda: self.program.judge(pixels[None]))
+
+    def _scores(self, pictures: list[np.ndarray]) -> np.ndarray:
+        framed = np.stack([fit_image(pixels, self.config.frame) for pixels in pictures])
+        return scoring.score(self.detector, torch.from_numpy(framed))[0]
+
     def file(self, difference: Difference) -> bytes:
-        """The file of the program, with what it is in `METADATA`. Raises RunError where it is too far from its
-        detector."""
+        """The file of the program. Raises RunError where it is too far from its detector."""
         if not difference.is_negligible():
             raise RunError(
                 f"the exported program is not the detector: scores differ by up to {difference.relative:.2g} of "
-                f"themselves ({TOLERANCE:g} are allowed), and {difference.verdicts} of {difference.pictures} verdicts. "
+                f"themselves or of the threshold ({TOLERANCE:g} are allowed), and {difference.verdicts} of "
+                f"{difference.pictures} verdicts. "
                 "It was not written."
             )
-        buffer, metadata = io.BytesIO(), json.dumps(self._metadata(difference), indent=2)
-        with warnings.catch_warnings(action="ignore"):  # of weights that share no memory
-            torch.export.save(self.program, buffer, extra_files={METADATA: metadata})
-        return buffer.getvalue()
+        return self.program.content(self._metadata(difference))
 
     def _metadata(self, difference: Difference) -> dict[str, Any]:
         height, width = self.size
@@ -183,20 +216,21 @@ class Export:
             "height_px": height,
             "width_px": width,
             "difference": asdict(difference),
-            "exported_with": {"torch": torch.__version__, "pillow": PIL.__version__},
+            "exported_with": {"torch": torch.__version__, "pillow": PIL.__version__, **self.program.made_with},
         }
 
 
-def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
-    """The program of a detector, for pictures of height and width `size`; not checked yet. Raises InputError for a
-    detector that is no fixed program, RunError for one that torch.export cannot follow."""
+def export(checkpoint: Checkpoint, size: tuple[int, int], suffix: str = ".pt2") -> Export:
+    """The program of a detector, for pictures of height and width `size`, in the form of FILES that `suffix` says; not
+    checked yet. Raises InputError for a detector that is no fixed program, RunError for one that torch.export cannot
+    follow."""
     config = checkpoint.config
-    if KNOWN[config.model].optimises_to_score:
+    detector = checkpoint.detector("cpu")
+    if detector.optimises_to_score:
         raise InputError(
             f"--export: {config.model} searches by gradient descent for each picture, and cannot be a program of its "
             "own. Name another --model, or leave --export out."
         )
-    detector = checkpoint.detector("cpu")
     example = torch.zeros((2, *size, 3), dtype=torch.uint8)
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():
@@ -209,7 +243,7 @@ def export(checkpoint: Checkpoint, size: tuple[int, int]) -> Export:
                 f"--export: torch.export cannot make a program of {config.model}: {str(error).strip().splitlines()[0]} "
                 "Nothing was written. Name another --model, or leave --export out."
             ) from None
-    return Export(program, detector, config, size)
+    return Export(FILES[suffix](program), detector, config, size)
 
 
 def framing(size: tuple[int, int], config: Config) -> Framing:
@@ -225,3 +259,13 @@ def framing(size: tuple[int, int], config: Config) -> Framing:
         f"--export: Pillow {PIL.__version__} resizes {size[1]}x{size[0]} in a way that this program does not know; "
         "nothing was written. Use another version of Pillow."
     )
+
+
+def _median_ms(call: Callable[[], object]) -> float:
+    """Of TIMED calls, after one that warms up."""
+    taken = []
+    for _ in range(1 + TIMED):
+        start = time.perf_counter()
+        call()
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken[1:])

@@ -31,7 +31,7 @@ from datasets.loose_pictures import Dump, LoosePicture, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
-from orchestrator.deploy import export, heat_maps
+from orchestrator.deploy import export, heat_maps, onnx_file
 from orchestrator.errors import InputError, RunError
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
@@ -41,7 +41,6 @@ from orchestrator.words import cell
 
 DEFECTIVE, GOOD = "defective", "good"
 PARQUET, CSV, MAPS, UNFINISHED = "predictions.parquet", "predictions.csv", "heat-maps", ".unfinished"
-PROGRAM = ".pt2"  # ends the name of its file
 CHUNKS_AHEAD = 2  # of pictures that are read while others are scored
 MOST_READERS = 32
 Item, Value = TypeVar("Item"), TypeVar("Value")
@@ -238,23 +237,27 @@ def _remove(folder: Path) -> None:
 
 def check_program(file: Path) -> None:
     """Raises InputError unless a program may take the place of a file of this name, which may be a picture's."""
-    if file.suffix.lower() != PROGRAM:
-        raise InputError(f"--export {file}: a name that ends in {PROGRAM} is expected, which no picture has.")
+    if file.suffix.lower() not in export.FILES:
+        endings = " or ".join(export.FILES)
+        raise InputError(f"--export {file}: a name that ends in {endings} is expected, which no picture has.")
+    if file.suffix.lower() == ".onnx":
+        onnx_file.require()
 
 
-def export_program(found: Checkpoint, pictures: list[LoosePicture]) -> export.Export:
-    """For pictures of the size of the first that can be read."""
+def export_program(found: Checkpoint, pictures: list[LoosePicture], file: Path) -> export.Export:
+    """For pictures of the size of the first that can be read, in the form that the file's name says."""
     for picture in pictures:
         with contextlib.suppress(UnreadableError):
             height, width = read_pixels(Path(picture.path)).shape[:2]
-            return export.export(found, (height, width))
+            return export.export(found, (height, width), file.suffix.lower())
     raise InputError("--export takes the size of the first picture that can be read, and none can.")
 
 
 def write_program(
     exported: export.Export, pictures: list[LoosePicture], rows: list[Prediction], file: Path
-) -> export.Difference:
-    """Writes the program once it agrees with its detector on the pictures of its size, whose rows are `rows`.
+) -> tuple[export.Difference, tuple[float, float]]:
+    """Writes the program once it agrees with its detector on the pictures of its size, whose rows are `rows`. Says how
+    far they are apart, and how many milliseconds the detector and its program take for one of them.
 
     Raises RunError where it does not, where there is none to compare them on, and where it cannot be written.
     """
@@ -272,4 +275,4 @@ def write_program(
         put_whole(file, content)
     except OSError as error:
         raise RunError(f"--export {file} cannot be written ({error.strerror}). Name a file that can.") from None
-    return difference
+    return difference, exported.picture_ms(read_pixels(Path(own[0].path)))

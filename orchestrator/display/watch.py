@@ -17,7 +17,7 @@ import pyarrow as pa
 from rich.live import Live
 from rich.text import Text
 
-from model.catalog import KNOWN
+from model.catalog import ENSEMBLE, KNOWN
 from orchestrator.display.ranking import DISPENSABLE
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
@@ -29,7 +29,7 @@ from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.sweep.claims import held_jobs
 from orchestrator.words import duration
 
-NAMES = {safe_name(model): model for model in KNOWN}  # as jobs are called
+NAMES = {safe_name(model): model for model in (*KNOWN, ENSEMBLE)}  # as jobs are called
 JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(NAMES, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
 UNDER_WAY = ["under way", "model", "seed", "trials done", "best val AUROC", "last row"]
 WIDE = 200  # columns where there is no terminal

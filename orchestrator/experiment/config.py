@@ -37,7 +37,7 @@ class Experiment:
     dataset: tuple[str, ...] = option(("synthetic",), "dataset to sweep", "NAME", tuple(DATASETS))
     category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
     model: tuple[str, ...] = option(
-        ("patch_forged", "patch_gaussian", "sa_skip_ganomaly", "mean_image"),
+        ("patch_forged", "patch_gaussian", "padim", "patchcore", "sa_skip_ganomaly", "mean_image"),
         f"detector to tune, {ALL} of this package's, or one of anomalib's (anomalib:NAME)",
         "NAME",
         (*KNOWN, *REFUSED, ALL),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from datasets.frame import Frame, frame_of
-from model.catalog import ANY_SHAPE, takes_steps
+from model.catalog import ANY_SHAPE, ENSEMBLE, takes_steps
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
@@ -105,7 +105,7 @@ class Job:
     @property
     def tile_px(self) -> int | None:
         """Side of the tiles that its model sees of the frame; None where it sees the frame whole."""
-        is_cut = self.experiment.fit == "tile" or self.model not in ANY_SHAPE
+        is_cut = self.experiment.fit == "tile" or self.model not in (*ANY_SHAPE, ENSEMBLE)
         return self.size_px if is_cut and not self.frame.is_square_of(self.size_px) else None
 
     @property

@@ -6,8 +6,9 @@ Letters: U images, R runs.
 import math
 
 import numpy as np
+from scipy import special
 
-from orchestrator.metrics.intervals import Z
+from orchestrator.metrics.intervals import COVERAGE, Z
 
 
 def share_interval(hits: float, of: float) -> tuple[float, float]:
@@ -18,6 +19,15 @@ def share_interval(hits: float, of: float) -> tuple[float, float]:
     middle = (share + Z**2 / (2 * of)) / (1 + Z**2 / of)
     reach = Z / (1 + Z**2 / of) * math.sqrt(share * (1 - share) / of + Z**2 / (4 * of**2))
     return (0.0 if hits <= 0 else middle - reach), (1.0 if hits >= of else middle + reach)
+
+
+def exact_interval(hits: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share, from counts, which holds the truth in no fewer cases than that (Clopper and Pearson
+    1934); 0 to 1 where nothing was counted."""
+    tail = (1 - COVERAGE) / 2
+    low = float(special.betaincinv(hits, of - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, of - hits, 1 - tail)) if hits < of else 1.0
+    return low, high
 
 
 def verdict_intervals(labels: np.ndarray, flagged: np.ndarray) -> dict[str, tuple[float, float]]:

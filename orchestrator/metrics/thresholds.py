@@ -15,6 +15,7 @@ class Threshold:
 
     value: float
     most_false_alarms: float | None = None  # with 95 % confidence, their share among normals like those that chose
+    most_missed: float | None = None  # so much of defects like those that chose
 
 
 def for_false_alarms(labels: np.ndarray, scores: np.ndarray, share: float) -> Threshold:
@@ -34,6 +35,38 @@ def for_false_alarms(labels: np.ndarray, scores: np.ndarray, share: float) -> Th
     higher = scores[scores > exceeded]
     value = _between(exceeded, higher.min()) if len(higher) else np.nextafter(exceeded, np.inf)
     return Threshold(float(value), float(stats.beta.ppf(CONFIDENCE, rank, len(normals) + 1 - rank)))
+
+
+def for_recall(labels: np.ndarray, scores: np.ndarray, recall: float) -> Threshold:
+    """The highest threshold of which further defects, like those that chose, are expected to reach `recall` at least.
+
+    As `for_false_alarms`, seen from the other side: a further defect lies below the k-th lowest of D with probability
+    k / (D + 1), and the threshold midway between that score and the next lower one of any image.
+
+    Raises FloatingPointError where a score is not finite.
+    """
+    mirrored = for_false_alarms(1 - labels, -scores, 1 - recall)
+    return Threshold(float(np.nextafter(-mirrored.value, np.inf)), most_missed=mirrored.most_false_alarms)
+
+
+def for_cost(labels: np.ndarray, scores: np.ndarray, escape: float, false_alarm: float) -> Threshold:
+    """The threshold of the least cost on these images, where a defect that passes costs `escape` and a good part that
+    is stopped `false_alarm`; midway between two neighbouring scores, the highest among equals; above all of them where
+    flagging nothing costs least.
+
+    Raises FloatingPointError where a score is not finite.
+    """
+    _require_finite(scores)
+    order = np.argsort(scores)
+    cuts, first = np.unique(scores[order], return_index=True)  # flagged are those from `first` on
+    defective = np.concatenate([[0], np.cumsum(labels[order] == 1)])
+    good = np.concatenate([[0], np.cumsum(labels[order] == 0)])
+    first = np.append(first, len(scores))
+    costs = escape * defective[first] + false_alarm * (good[-1] - good[first])
+    best = len(costs) - 1 - int(np.argmin(costs[::-1]))
+    if best == len(cuts):
+        return Threshold(float(np.nextafter(cuts[-1], np.inf)))
+    return Threshold(float(_between(cuts[best - 1], cuts[best]) if best else cuts[0]))
 
 
 def normals_needed(share: float) -> int:

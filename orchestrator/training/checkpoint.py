@@ -14,24 +14,27 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from datasets.frame import FITS, LARGEST_PX, Frame
 from model.anomalib_names import why_not
-from model.catalog import KNOWN
+from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import detectors
+from orchestrator.training.measure import Measurement
 from orchestrator.words import one_line
 
 WEIGHTS, CONFIG = "weights.pt", "config.json"
+CHOSE = "scores that chose"  # among the weights: the scores of the images that chose the threshold
 LONGEST_SHOWN = 80  # letters of a wrong value
 MOST_WHOLE = 1 << 16  # of a hyper-parameter that is a whole number
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
@@ -83,7 +86,7 @@ class Config:
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
             _check_type(name, getattr(self, name), hint)
-        choice("model", self.model, list(KNOWN))
+        choice("model", self.model, [*KNOWN, ENSEMBLE])
         if why := why_not(self.model):
             raise InputError(f"model {self.model}: {why}.")
         choice("fit", self.fit, FITS)
@@ -94,9 +97,9 @@ class Config:
             raise InputError(f"tile_px is {self.tile_px}; from 1 to the image's shorter side is expected.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
             raise InputError("threshold, map_low and map_high are no finite numbers in order.")
-        for name, value in self.hparams.items():
+        for name, value in _leaves("hparams", self.hparams):
             if isinstance(value, int) and abs(value) > MOST_WHOLE:
-                raise InputError(f"hparams: {name} is out of all bounds; at most {MOST_WHOLE} is expected.")
+                raise InputError(f"{name} is out of all bounds; at most {MOST_WHOLE} is expected.")
 
         for name in SHARES:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
@@ -131,23 +134,39 @@ class Checkpoint:
             network.load_state_dict(self.weights[name])
         return detector
 
+    def scores_that_chose(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels (V,) and scores (V,) of the images that chose its threshold. Raises InputError where it is too old to
+        have kept them, and where they are no such scores."""
+        try:
+            kept = [self.weights[CHOSE][name].double().numpy() for name in ("normal", "defective")]
+            labels = np.repeat([0, 1], [len(scores) for scores in kept])
+            scores = np.concatenate(kept)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError):
+            raise InputError(
+                f"{self.place} does not hold the scores of the pictures that chose its threshold: it is of an older "
+                "version. Run it again with --fresh, or leave --threshold-at out."
+            ) from None
+        return labels, scores
+
     def _build(self, build: Callable[..., Detector]) -> Detector:
         config = self.config
         try:
             return build(config.model, config.hparams, config.image_shape, tile_px=config.tile_px)
-        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise InputError(f"{self.place}: {CONFIG}: hparams of {config.model}: {_line(error)}.") from None
 
 
-def files(detector: Detector, row: JobRow, map_low: float, map_high: float) -> dict[str, bytes]:
+def files(detector: Detector, row: JobRow, measured: Measurement) -> dict[str, bytes]:
     """The two files of a trained detector by their names."""
     weights = io.BytesIO()
-    torch.save({name: network.state_dict() for name, network in detector.networks().items()}, weights)
+    chose = {"normal": measured.normal_scores, "defective": measured.defect_scores}
+    kept = {name: network.state_dict() for name, network in detector.networks().items()}
+    torch.save({**kept, CHOSE: {name: torch.from_numpy(scores) for name, scores in chose.items()}}, weights)
     own = {
         "hparams": dataclasses.asdict(detector.hparams),
         "image_shape": detector.image_shape,
-        "map_low": map_low,
-        "map_high": map_high,
+        "map_low": measured.map_low,
+        "map_high": measured.map_high,
         "weights_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
     }
     taken = {f.name: getattr(row, f.name) for f in dataclasses.fields(Config) if f.name not in own}
@@ -200,6 +219,15 @@ def _weights(content: bytes, place: str) -> dict[str, dict[str, Tensor]]:
         return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torn bytes end in RuntimeError, EOFError, UnpicklingError, ValueError, ...
         raise InputError(f"{place}: {WEIGHTS} cannot be read: {_line(error)[:200]}. {EXPECTED}.") from None
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What lies in nested JSON, each with the name of its place."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, own in inside:
+        yield from _leaves(f"{name}: {key}", own)
+    if not isinstance(value, dict | list | tuple):
+        yield name, value
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 
-from model.catalog import KNOWN
+from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
+from model.ensemble import Ensemble
+from model.ensemble import HParams as EnsembleHParams
 from model.parts.tiled import Tiled
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment, flag
@@ -29,6 +31,10 @@ def build(
     """A detector of images (C, H, W), which it sees in tiles if it is told their side; what `params` leave out is the
     model's default. torch's generators draw its weights. Raises TypeError or ValueError for parameters or a shape that
     the model refuses."""
+    if model == ENSEMBLE:
+        described = tuple(params["members"])
+        members = [build(one["model"], one["hparams"], image_shape, device, one["tile_px"]) for one in described]
+        return Ensemble(EnsembleHParams(described), members)
     kind = KNOWN[model]
     seen = image_shape if tile_px is None else (image_shape[0], tile_px, tile_px)
     detector = kind(kind.HParams(**params), seen, device)

@@ -33,6 +33,8 @@ class Measurement:
     pictures: list[PictureRow]
     map_low: float  # of the validation part's maps the least value, and the highest but 0.1 %
     map_high: float
+    normal_scores: np.ndarray  # of the validation part's normal images, and of its defective ones
+    defect_scores: np.ndarray
 
 
 def validate(detector: Detector, data: Selection) -> tuple[float, np.ndarray]:
@@ -82,6 +84,8 @@ def measure(
         kept_pictures.rows(detector, job, images, test, judged.scores, maps, judged.thresholds, device),
         map_low=float(val_maps.min()),
         map_high=float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE)),
+        normal_scores=val_scores[data.val_labels == 0],
+        defect_scores=val_scores[data.val_labels == 1],
     )
 
 

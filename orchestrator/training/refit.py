@@ -101,7 +101,7 @@ def refit(
     measured = measure(detector, job, images, data, task.considered)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
     row = _row(task, facts, {**clock.stop(), **record.throughput(), **measured.figures})
-    files = checkpoint.files(detector, row, measured.map_low, measured.map_high)
+    files = checkpoint.files(detector, row, measured)
     return Refitted(row, measured.scores, measured.pictures), files
 
 

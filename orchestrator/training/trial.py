@@ -9,6 +9,7 @@ import functools
 import gc
 import json
 from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from datasets.images import Images
 from model.contract import Detector
+from model.parts.remembered import remembering
 from orchestrator.errors import describe
 from orchestrator.experiment import search
 from orchestrator.experiment.job import TrialTask
@@ -97,7 +99,8 @@ class _Trial:
         self.facts = data_facts(images, data)
         while True:
             try:
-                return (yield from self._epochs(data))
+                with nullcontext() if self.task.job.takes_steps else remembering():
+                    return (yield from self._epochs(data))
             except Exception as exception:
                 if self.record.batch == 1 or not is_out_of_memory(exception):
                     raise

@@ -19,26 +19,13 @@ from model.catalog import MODELS
 from orchestrator.deploy import export
 from orchestrator.deploy.export import Difference
 from orchestrator.errors import InputError, RunError
-from orchestrator.results.storage import Storage
-from orchestrator.training import checkpoint, scoring
-from orchestrator.training.checkpoint import Checkpoint
+from orchestrator.training import scoring
 
 RNG = np.random.default_rng(0)
 
 
 def pictures(count: int, height: int = 50, width: int = 70) -> list[np.ndarray]:
     return list(RNG.integers(0, 256, (count, height, width, 3), dtype=np.uint8))
-
-
-@pytest.fixture(scope="module")
-def load(make_checkpoint, tmp_path_factory):
-    def load(model: str = "mean_image") -> Checkpoint:
-        folder = tmp_path_factory.mktemp("detector")
-        for name, content in make_checkpoint(model)[1].items():
-            (folder / name).write_bytes(content)
-        return checkpoint.load(Storage(str(folder)))
-
-    return load
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +51,7 @@ def test_its_scores_verdicts_and_maps_are_the_detectors_for_any_count_of_picture
     squares = np.stack([fit_image(pixels, Frame(32, 32)) for pixels in images])
     expected, expected_maps = scoring.score(found.detector("cpu"), torch.from_numpy(squares))
     config = dataclasses.replace(found.config, threshold=float(np.median(expected)))
-    program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.module()
+    program = export.export(dataclasses.replace(found, config=config), (50, 70)).program.program.module()
     for count in (3, 1):
         scores, flagged, maps = program(torch.from_numpy(np.stack(images[:count])))
         assert scores.tolist() == pytest.approx(expected[:count].tolist(), rel=1e-6)
@@ -85,7 +72,7 @@ def test_its_difference_from_the_detector_is_measured(exported):
     assert same == Difference(pictures=3, absolute=0.0, relative=0.0, verdicts=0)
     other = dataclasses.replace(exported, detector=MODELS["mean_image"](exported.detector.hparams, (3, 32, 32), "cpu"))
     other.detector.mean.add(torch.full((1, 3, 32, 32), 0.5))
-    lower = dataclasses.replace(other, config=dataclasses.replace(exported.config, threshold=1e9))
+    lower = dataclasses.replace(other, config=dataclasses.replace(exported.config, threshold=0.0))
     found = lower.difference([pictures(3)])
     assert found.absolute > 0.1 and found.relative > 0.1 and not found.is_negligible()
 

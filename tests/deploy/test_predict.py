@@ -238,7 +238,7 @@ def test_a_program_takes_the_place_of_no_picture(judge):
     picture("a/1.png")
     before = Path("a/1.png").read_bytes()
     status, _, lines = judge("a", "--export", "a/1.png")
-    assert status == 2 and "--export a/1.png: a name that ends in .pt2 is expected" in lines
+    assert status == 2 and "--export a/1.png: a name that ends in .pt2 or .onnx is expected" in lines
     assert Path("a/1.png").read_bytes() == before and not Path("predictions").exists()
 
 

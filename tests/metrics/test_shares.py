@@ -62,3 +62,12 @@ def test_images_outside_a_runs_test_part_do_not_count():
 
 def test_where_nothing_is_flagged_precision_is_unknown():
     assert shares.verdict_intervals(LABELS, flags(0, 0)[:, None])["precision"] == (0, 1)
+
+
+def test_clopper_and_pearson_as_published():
+    # Newcombe 1998, table I
+    assert shares.exact_interval(81, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert shares.exact_interval(15, 148) == pytest.approx((0.0578, 0.1617), abs=5e-5)
+    assert shares.exact_interval(0, 20) == pytest.approx((0, 0.1684), abs=5e-5)
+    assert shares.exact_interval(29, 29) == pytest.approx((0.8806, 1), abs=5e-5)
+    assert shares.exact_interval(0, 0) == (0, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.metrics import image
-from orchestrator.metrics.thresholds import for_best_f1, for_false_alarms, normals_needed
+from orchestrator.metrics.thresholds import for_best_f1, for_cost, for_false_alarms, for_recall, normals_needed
 
 LABELS = np.array([0, 0, 1, 0, 1, 1])
 SCORES = np.array([0.1, 0.4, 0.35, 0.2, 0.8, 0.4])
@@ -95,3 +95,39 @@ def test_scores_that_are_not_finite_give_no_threshold(score):
     for choose in (for_best_f1, lambda *known: for_false_alarms(*known, 0.05)):
         with pytest.raises(FloatingPointError, match="not finite"):
             choose(LABELS, scores)
+
+
+# -- recall, and cost
+
+
+def test_of_39_defects_one_may_be_missed_for_95_percent():
+    defects = np.arange(39.0)
+    found = for_recall(np.ones(39), defects, 0.95)  # 2 / 40
+    assert 0 < found.value <= 1 and (defects < found.value).sum() == 1
+    assert found.most_missed == pytest.approx(0.11595, abs=1e-5) and found.most_false_alarms is None
+
+
+@pytest.mark.parametrize(("defects", "recall"), [(39, 0.95), (60, 0.9), (25, 0.7)])
+def test_further_defects_reach_it_as_often_as_promised(defects, recall):
+    rng, missed, held = np.random.default_rng(0), [], 0
+    for _ in range(2000):
+        found = for_recall(np.ones(defects), rng.random(defects), recall)
+        missed.append(found.value)
+        held += missed[-1] <= found.most_missed
+    assert 1 - recall - 1.5 / (defects + 1) < np.mean(missed) < 1 - recall + 0.005
+    assert held / 2000 > 0.94
+
+
+def test_the_least_cost_is_that_of_trying_every_threshold():
+    rng = np.random.default_rng(0)
+    for escape, false_alarm in ((1, 1), (10, 1), (1, 10), (3, 2)):
+        labels, scores = rng.integers(0, 2, 40), rng.integers(0, 12, 40).astype(float)
+        tried = np.array([for_cost(labels, scores, escape, false_alarm).value, *np.unique(scores), 99.0])
+        flagged = scores >= tried[:, None]
+        costs = escape * (~flagged & (labels == 1)).sum(axis=1) + false_alarm * (flagged & (labels == 0)).sum(axis=1)
+        assert costs[0] == costs.min()
+
+
+def test_where_stopping_costs_more_than_all_defects_nothing_is_flagged():
+    assert (for_cost(LABELS, SCORES, 1, 1000).value > SCORES).sum() == 5, "but for the highest, which is defective"
+    assert for_cost(1 - LABELS, SCORES, 1, 1000).value > SCORES.max()

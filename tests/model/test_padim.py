@@ -21,7 +21,7 @@ def test_the_score_is_mahalanobis_distance_at_the_position_where_it_is_largest()
     detector, asked = build(HParams(backbone="random", dimensions=5, smoothing_px=0.0, shrinkage=0.0, floor=1e-8)), None
     detector.calibrate(images().split(7))
     asked = images(2, seed=1)
-    seen, new = (detector.features(of)[:, detector.gaussian.dimensions].flatten(2) for of in (images(), asked))
+    seen, new = (detector.patches(of)[:, detector.gaussian.dimensions].flatten(2) for of in (images(), asked))
     for image, score in zip(new, detector.score(asked)[0], strict=True):
         distances = []
         for position in range(16):

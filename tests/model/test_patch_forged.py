@@ -216,6 +216,19 @@ def test_two_levels_score_too():
     assert scores.isfinite().all() and maps.shape == (2, SIZE_PX, SIZE_PX)
 
 
+def test_on_a_backbone_it_sees_its_features_keeps_none_of_it_and_refuses_a_state_made_with_another():
+    detector = trained(features="random")
+    assert detector.score(images(2))[1].shape == (2, SIZE_PX, SIZE_PX)
+    assert detector.deviations.gaussians[0].mean.shape == (100, 4, 4)
+    assert detector.parameters_by_network()["backbone"] > 500_000
+    assert not any("backbone" in name for name in detector.state_dict()["networks"])
+    loaded = build(seed=9, features="random")
+    loaded.load_state_dict(detector.state_dict())
+    assert torch.equal(loaded.score(images(3, seed=1))[0], detector.score(images(3, seed=1))[0])
+    with pytest.raises(RuntimeError, match="fitted with backbone weights"):
+        loaded.load_state_dict(detector.state_dict() | {"backbone": "57934424"})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"lr": 0.0}, {"width": 3}, {"cell_px": 1}, {"levels": 0}, {"shrinkage": -0.1}, {"floor": 0.0},

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from model.patchcore import BLOCK, Bank, HParams, PatchCore
+from model.patchcore import BLOCK, Bank, HParams, PatchCore, prepared
 
 RANDOM = HParams(backbone="random", bank=64, smoothing_px=0.0)
 
@@ -33,7 +33,7 @@ def test_a_patch_of_the_bank_is_at_no_distance():
 
 def test_the_score_is_the_distance_to_the_nearest_row_of_the_patch_that_is_farthest():
     detector, asked = fitted(), images(3, seed=1)
-    patches = detector.features(asked).flatten(2).transpose(1, 2)
+    patches = detector.patches(asked, prepared).flatten(2).transpose(1, 2)
     expected = torch.cdist(patches, detector.bank.rows).amin(dim=2).amax(dim=1)
     torch.testing.assert_close(detector.score(asked)[0], expected, atol=1e-4, rtol=1e-3)
 
@@ -49,7 +49,7 @@ def test_the_nearest_row_is_found_in_a_bank_of_several_blocks():
 
 
 def test_every_level_counts_by_direction_alone():
-    features = build().features(images())
+    features = build().patches(images(), prepared)
     torch.testing.assert_close(features[:, :40].norm(dim=1), torch.ones(6, 4, 4))
     torch.testing.assert_close(features[:, 40:].square().sum(dim=1).mean(), torch.tensor(1.0), atol=0.4, rtol=0)
 

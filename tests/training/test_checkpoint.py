@@ -88,6 +88,7 @@ def test_a_torn_file_is_named(make_checkpoint, load, name, share):
         ({"image_shape": [3, 10**400, 10**400]}, "image_shape is .* of up to 4096 is expected"),
         ({"threshold": 10**400}, "threshold is 1000.*; float is expected"),
         ({"hparams": {"width": 10**12}}, "width is out of all bounds"),
+        ({"hparams": {"members": [{"hparams": {"width": 10**12}}]}}, "members: 0: hparams: width is out of all bounds"),
     ],
 )
 def test_a_configuration_that_cannot_be_says_which_value_is_wrong(changed, load, values, message):

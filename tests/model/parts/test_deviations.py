@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from model.parts.cells import CellFeatures
 from model.parts.deviations import Deviations
 from model.parts.position_gaussian import distance
+from model.parts.pyramids import CellPyramid
 
 COUNT = CellFeatures.count(1)  # features of a cell
 
@@ -17,7 +18,7 @@ def images() -> torch.Tensor:
 
 
 def fitted(images: torch.Tensor, levels: int = 1, shrinkage: float = 0.01, floor: float = 1e-3) -> Deviations:
-    deviations = Deviations(tuple(images.shape[1:]), 4, levels, shrinkage, floor)
+    deviations = Deviations(CellPyramid(tuple(images.shape[1:]), 4, levels), shrinkage, floor)
     deviations.fit(images.split(16))
     return deviations
 
@@ -89,7 +90,7 @@ def test_a_normal_image_is_farther_off_without_itself(images):
 
 
 def test_it_is_fitted_by_all_batches_and_a_state_dict_carries_it(images):
-    deviations, loaded = fitted(images), Deviations((1, 24, 24), 4, 1, 0.01, 1e-3)
+    deviations, loaded = fitted(images), Deviations(CellPyramid((1, 24, 24), 4, 1), 0.01, 1e-3)
     assert not loaded.is_fitted()
     loaded.load_state_dict(deviations.state_dict())
     assert loaded.is_fitted() and loaded.gaussians[0].images == 40
