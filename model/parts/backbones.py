@@ -95,7 +95,7 @@ class FrozenBackbone(nn.Module):
         self.sha256 = "none"
         if kind.file is not None:
             path = find_weights(name)
-            self.sha256 = _checked(path, kind.sha256)
+            self.sha256 = checked(path, kind.sha256)
             if torch.get_default_device().type != "meta":  # there only the shapes count
                 self.network.load(efficientnet_lite.read_weights(str(path)))
         self.requires_grad_(False)
@@ -125,7 +125,8 @@ def find_weights(name: str) -> Path:
 
 
 @functools.cache
-def _checked(path: Path, sha256: str) -> str:
+def checked(path: Path, sha256: str) -> str:
+    """The sha256 of a file of weights. Raises ValueError, of one line, unless it begins as that of the published."""
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(sha256):

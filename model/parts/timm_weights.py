@@ -8,7 +8,6 @@ whoever asks, so that all detectors here see the same features.
 
 import contextlib
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
@@ -16,7 +15,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from model.parts.backbones import BACKBONES, find_weights
+from model.parts.backbones import BACKBONES, checked, find_weights
 
 OURS = {"tf_efficientnet_lite0": "efficientnet_lite0"}  # timm's name -> ours, where they differ
 LEVELS = {  # backbone -> stride -> timm's name of the level there
@@ -31,9 +30,7 @@ def weights_of(name: str) -> dict[str, Tensor]:
     where they are not to be had."""
     path = _cached(_B5) if name == "efficientnet_b5" else _found(name)
     sha256 = _B5[-12:-4] if name == "efficientnet_b5" else BACKBONES[OURS.get(name, name)].sha256
-    if not _sha256(path).startswith(sha256):
-        raise ValueError(f"{path} is not the published file, whose sha256 begins with {sha256[:8]}; delete it and "
-                         "fetch it again")
+    checked(path, sha256)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -99,9 +96,3 @@ def _cached(file: str) -> Path:
                          f"https://download.pytorch.org/models/{file} to it, or set pre_trained=false, the untrained "
                          "control")
     return path
-
-
-@functools.cache
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
