@@ -9,6 +9,7 @@ import importlib.util
 from dataclasses import dataclass
 
 PREFIX = "anomalib:"
+INSTALL = "pip install 'defectsweep[anomalib]'"
 LITE = "tf_efficientnet_lite0"  # timm's name of the backbone whose weights come with this package
 RESNETS = ("resnet18", "wide_resnet50_2")
 
@@ -81,12 +82,17 @@ REFUSED = {
 TRAINING_FREE = tuple(name for name, adapted in ADAPTED.items() if adapted.is_training_free)
 
 
+def is_installed() -> bool:
+    """Whether anomalib is there; it is not imported for that."""
+    return importlib.util.find_spec("anomalib") is not None
+
+
 def why_not(model: str) -> str | None:
     """Why a model cannot be run here, in one line; None where it can, and for models that are not anomalib's."""
     if not model.startswith(PREFIX):
         return None
     if model in REFUSED:
         return f"it {REFUSED[model]}; 'defectsweep models anomalib' lists those that can be run here"
-    if importlib.util.find_spec("anomalib") is None:
-        return "it is of the package anomalib, which is not installed; pip install 'defectsweep[anomalib]'"
+    if not is_installed():
+        return f"it is of the package anomalib, which is not installed; {INSTALL}"
     return None

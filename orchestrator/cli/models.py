@@ -5,7 +5,7 @@ import dataclasses
 import importlib.util
 from pathlib import Path
 
-from model.anomalib_names import ADAPTED, REFUSED, why_not
+from model.anomalib_names import ADAPTED, INSTALL, REFUSED, is_installed, why_not
 from model.catalog import KNOWN, MODELS
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
@@ -36,16 +36,17 @@ def main(asked) -> int:
 
 def _list_anomalibs() -> None:
     """Each of its image models: whether it runs here, with what is searched, or why not."""
-    rows = [[name, _runs(name), ", ".join(SPACES[name])] for name in ADAPTED]
+    is_here = is_installed()
+    rows = [[name, _runs(name) if is_here else "not installed", ", ".join(SPACES[name])] for name in ADAPTED]
     rows += [[name, f"refused: it {why}", "-"] for name, why in REFUSED.items()]
     print_table(["model", "runs", "searched"], rows)
     print("\nweights are looked for where torch and anomalib keep them; with --set MODEL.pre_trained=false a model\n"
           "runs without, as its own control")
+    if not is_here:
+        print(f"anomalib is not installed; {INSTALL}")
 
 
 def _runs(name: str) -> str:
-    if why := why_not(name):
-        return f"no: {why}"
     needs = ADAPTED[name].needs
     return f"with the weights of {needs}" if needs else "yes"
 
