@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from datasets.frame import FITS, LARGEST_PX, Frame
-from model.anomalib_names import why_not
 from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
@@ -87,8 +86,6 @@ class Config:
         for name, hint in typing.get_type_hints(Config).items():
             _check_type(name, getattr(self, name), hint)
         choice("model", self.model, [*KNOWN, ENSEMBLE])
-        if why := why_not(self.model):
-            raise InputError(f"model {self.model}: {why}.")
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
         if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:

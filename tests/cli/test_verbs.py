@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from datasets.readers.synthetic import write_files
+from model import anomalib_names
 from orchestrator.cli import main
 from orchestrator.results.output import Output
 
@@ -359,8 +360,7 @@ def test_a_model_of_anomalib_that_cannot_be_run_is_refused_before_the_run(capsys
     line = complaint(capsys, "run", "--backend", "local", "--model", "anomalib:winclip")
     assert "--model anomalib:winclip: it needs a text prompt" in line
     assert "Did you mean 'anomalib:padim'?" in complaint(capsys, "run", "--model", "anomalib:padm")
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "anomalib" else found(name))
+    monkeypatch.setattr(anomalib_names, "is_installed", lambda: False)
     for words in (["run", "--model", "anomalib:padim"], ["models", "anomalib:padim"],
                   ["run", "--set", "anomalib:padim.levels=8"]):  # fmt: skip
         assert "pip install 'defectsweep[anomalib]'" in complaint(capsys, *words)

@@ -1,6 +1,5 @@
 """What is known of anomalib's models without importing it, and what is said of those that cannot be run."""
 
-import importlib.util
 import subprocess
 import sys
 
@@ -33,7 +32,7 @@ def test_what_cannot_be_run_is_refused_in_one_line_with_its_reason(name):
 
 
 def test_without_the_package_each_is_refused_with_the_extra_that_has_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(anomalib_names, "is_installed", lambda: False)
     assert "pip install 'defectsweep[anomalib]'" in why_not("anomalib:padim")
     assert why_not("padim") is None
 
