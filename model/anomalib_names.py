@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 PREFIX = "anomalib:"
 INSTALL = "pip install 'defectsweep[anomalib]'"
-LITE = "tf_efficientnet_lite0"  # timm's name of the backbone whose weights come with this package
-RESNETS = ("resnet18", "wide_resnet50_2")
+LITE = "efficientnet_lite0"  # the backbone whose weights come with this package
+RESNETS = ("resnet18", "wide_resnet50_2")  # whose weights are fetched before a run (model/parts/backbones.py)
+ANY_CNN = (LITE, *RESNETS)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Adapted:
         return self.backbones[0] if self.backbones and self.backbones[0] != LITE else None
 
 
-ANY_CNN = (LITE, *RESNETS)
 ADAPTED = {  # those whose weights come with this package, those that need others, those that need none
     PREFIX + name: adapted
     for name, adapted in {

@@ -1,12 +1,13 @@
 """The embedded default: generated pictures of three products, with defects and their masks. Needs no files.
 
 A picture is a function of its description ("washer/test/rust/083.png") and the size asked for: description -> sha256 ->
-random numbers -> product and flaw -> lighting -> sensor noise, drawn at twice the size and averaged. Everything is
-measured in halves of the picture's side, so one picture shows the same scene at every size.
+random numbers -> product and flaw -> dust -> lighting -> sensor noise, drawn at twice the size and averaged. Everything
+is measured in halves of the picture's side, so one picture shows the same scene at every size.
 
 The products are as real ones are: parts lie a little shifted and turned, batches differ in colour and texture, the lamp
-drifts, and the defects go from glaring to barely visible. So no number of the whole picture tells good from bad, the
-distance to the mean image tells little, and even a model of each place's colours and edges misses some.
+drifts, dust lies everywhere, and the defects go from glaring to faint. So no number of the whole picture tells good
+from bad, the distance to the mean image tells little, and a model of each place's colours and edges takes the worst
+speck for a defect.
 
 Letters: S = size_px, D = 2 S the side while drawing.
 """
@@ -20,14 +21,14 @@ from PIL import Image
 from datasets import masks
 from datasets.frame import Frame
 from datasets.picture import Picture, fit_image
-from datasets.readers.synthetic_products import PRODUCTS, Flaw
+from datasets.readers.synthetic_products import PRODUCTS, Flaw, dust
 from datasets.sample import DataError, Sample
 from datasets.tree import require_category
 
 TRAIN_IMAGES = 120
 TEST_GOOD_IMAGES = 40
 TEST_DEFECT_IMAGES = 14  # of each kind
-_VERSION = 4  # part of every content hash: raise it when the same description shows another picture
+_VERSION = 5  # part of every content hash: raise it when the same description shows another picture
 _OVERSAMPLING = 2
 _EVENLY = 2**0.5, 5**0.5  # multiples of an irrational, modulo 1, fill [0, 1) evenly
 
@@ -99,8 +100,9 @@ def draw(description: str, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     rng, of_flaw = (np.random.Generator(np.random.PCG64(int.from_bytes(half))) for half in (digest[:16], digest[16:]))
     severity, lamp = (int(name.removesuffix(".png")) * step % 1 for step in _EVENLY)
     canvas = PRODUCTS[category](_OVERSAMPLING * size_px, rng, Flaw(kind, severity, of_flaw))
+    dust(canvas, rng)
     picture = _shrink(canvas.colours) * _light(size_px, lamp, rng)
-    picture += rng.uniform(0.010, 0.024) * size_px / 128 * rng.standard_normal(picture.shape, dtype=np.float32)
+    picture += rng.uniform(0.005, 0.012) * size_px / 128 * rng.standard_normal(picture.shape, dtype=np.float32)
     levels = np.rint(picture.clip(0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(1, 2, 0)), _shrink(canvas.defective) >= 0.25
 

@@ -4,7 +4,9 @@ A product is drawn from one random generator and its flaw from another: a flawed
 same numbers would, but where it is defective. Severity, from 0 (barely visible) to 1 (glaring), is the contrast of a
 defect, or how far a part is off; how large a spot is, chance decides, so that there are small glaring and large faint
 ones. Some flaws are logical: all that is seen is sound, but a part is missing, doubled, in a wrong place or another
-one. Letters: D = the canvas' side.
+one. Dust lies on good and bad products alike: a detector has to learn that it is harmless.
+
+Letters: D = the canvas' side.
 """
 
 import math
@@ -56,7 +58,7 @@ class Resistor:
 
 def board(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
     """A circuit board: a chip on eight pads with tracks, six resistors."""
-    canvas = Canvas(side_px, rng, turn=0.05, shift=0.03)
+    canvas = Canvas(side_px, rng, turn=0.05, shift=0.05)
     pads = [(side * 0.52, row) for side in (-1, 1) for row in (-0.36, -0.12, 0.12, 0.36)]
     _bare_board(canvas, pads, rng)
     _chip(canvas, rng)
@@ -69,18 +71,18 @@ def board(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
     x, y = pads[flaw.rng.integers(len(pads))]
     if flaw.kind == "bridge":
         end = (x + flaw.rng.uniform(-0.04, 0.04), y + (0.24 if y < 0.3 else -0.24))
-        solder = Bar((x, y), end, flaw.rng.uniform(0.04, 0.065))
-        canvas.spoil(solder, (0.82, 0.82, 0.80), flaw.between(0.08, 1.0))
+        solder = Bar((x, y), end, flaw.rng.uniform(0.05, 0.09))
+        canvas.spoil(solder, (0.82, 0.82, 0.80), flaw.between(0.25, 1.0))
     elif flaw.kind == "corrosion":
         place = x + flaw.rng.uniform(-0.05, 0.25) * math.copysign(1, x), y + flaw.rng.uniform(-0.1, 0.1)
         crust = 0.75 + 0.25 * noise(side_px, 20, flaw.rng)
-        canvas.spoil(flaw.blob(place, 0.13, 0.22), (0.42, 0.72, 0.66), flaw.between(0.08, 1.0), on=crust)
+        canvas.spoil(flaw.blob(place, 0.12, 0.30), (0.42, 0.72, 0.66), flaw.between(0.2, 1.0), on=crust)
     return canvas
 
 
 def _bare_board(canvas: Canvas, pads: list[Point], rng: np.random.Generator) -> None:
     side_px, green = len(canvas.x), rng.uniform(0.9, 1.1)
-    cloudy = 1 + 0.14 * noise(side_px, 7, rng) + rng.uniform(0.1, 0.3) * noise(side_px, 100, rng)
+    cloudy = 1 + 0.14 * noise(side_px, 7, rng) + rng.uniform(0.05, 0.12) * noise(side_px, 100, rng)
     canvas.fill((0.08, 0.33 * green, 0.19), cloudy)
     for x, y in pads:
         tin = rng.uniform(0.55, 0.78)
@@ -140,7 +142,7 @@ def fabric(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
     relief = np.where(warp_on_top, warp_tone[column] * across, weft_tone[row] * down)
     crimp = np.where(warp_on_top, down, across)
     shade = (0.35 + 0.45 * relief + 0.2 * crimp * relief) * tone
-    shade *= 1 + 0.04 * noise(side_px, 6, rng) + rng.uniform(0.2, 0.5) * noise(side_px, 100, rng)
+    shade *= 1 + 0.04 * noise(side_px, 6, rng) + rng.uniform(0.06, 0.15) * noise(side_px, 100, rng)
     dye = rng.uniform(-0.008, 0.008, size=3).astype(np.float32)
     warp, weft = np.array(((0.22, 0.38, 0.62), (0.60, 0.63, 0.66)), dtype=np.float32) + dye
     for channel, of_warp, of_weft in zip(canvas.colours, warp, weft, strict=True):
@@ -148,14 +150,14 @@ def fabric(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
 
     place = (flaw.rng.uniform(-0.75, 0.75), flaw.rng.uniform(-0.75, 0.75))
     if flaw.kind == "hole":
-        hole = flaw.blob(place, 0.12, 0.22)
-        bare = (2 * (flaw.between(0.3, 1.7) - relief)).clip(0, 1)  # a thin place first shows between the threads
+        hole = flaw.blob(place, 0.12, 0.30)
+        bare = (2 * (flaw.between(0.5, 1.7) - relief)).clip(0, 1)  # a thin place first shows between the threads
         canvas.paint(hole, (0.04, 0.04, 0.05), on=bare)
         canvas.mark(hole)
     elif flaw.kind == "stain":
         dirt = ((0.38, 0.24, 0.10), (0.10, 0.10, 0.12), (0.75, 0.72, 0.55))[flaw.rng.integers(3)]
         uneven = 0.8 + 0.2 * noise(side_px, 12, flaw.rng)
-        canvas.spoil(flaw.blob(place, 0.15, 0.23), dirt, flaw.between(0.18, 1.0), on=uneven)
+        canvas.spoil(flaw.blob(place, 0.15, 0.32), dirt, flaw.between(0.2, 1.0), on=uneven)
     return canvas
 
 
@@ -199,7 +201,7 @@ class Mark:
 
 def washer(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
     """A turned steel ring with a key in its bore and a dot of blue paint, on a dark belt."""
-    canvas = Canvas(side_px, rng, turn=0.10, shift=0.025)
+    canvas = Canvas(side_px, rng, turn=0.07, shift=0.05)
     outer, inner = rng.uniform(0.74, 0.76), rng.uniform(0.29, 0.31)
     ring = _steel_ring(canvas, outer, inner, rng)
     middle = (inner + outer) / 2
@@ -213,20 +215,20 @@ def washer(side_px: int, rng: np.random.Generator, flaw: Flaw) -> Canvas:
 
     if flaw.kind == "rust":
         speckle = (0.6 + 0.8 * noise(side_px, 26, flaw.rng)).clip(0, 1)
-        canvas.spoil(flaw.blob(place, 0.12, 0.22), (0.42, 0.22, 0.08), flaw.between(0.12, 1.0), on=ring * speckle)
+        canvas.spoil(flaw.blob(place, 0.12, 0.30), (0.42, 0.22, 0.08), flaw.between(0.3, 1.0), on=ring * speckle)
     elif flaw.kind == "scratch":
         dx, dy = _polar(flaw.rng.uniform(0.12, 0.35), flaw.rng.uniform(0, math.pi))
         ends = (place[0] - dx, place[1] - dy), (place[0] + dx, place[1] + dy)
-        scratch, grey = Bar(*ends, flaw.rng.uniform(0.022, 0.034)), flaw.rng.choice((0.95, 0.20))
+        scratch, grey = Bar(*ends, flaw.rng.uniform(0.03, 0.05)), flaw.rng.choice((0.95, 0.20))
         pressure = (0.9 + 0.4 * noise(side_px, 18, flaw.rng)).clip(0, 1)
-        canvas.spoil(scratch, (grey, grey, grey), flaw.between(0.15, 1.0), on=ring * pressure)
+        canvas.spoil(scratch, (grey, grey, grey), flaw.between(0.35, 1.0), on=ring * pressure)
     return canvas
 
 
 def _steel_ring(canvas: Canvas, outer: float, inner: float, rng: np.random.Generator) -> np.ndarray:
     """Draws the belt, the shadow, the ring with its highlights and grooves. (D, D): how much of each pixel is steel."""
     side_px, x, y = len(canvas.x), canvas.x, canvas.y
-    belt = 1 + 0.25 * noise(side_px, 8, rng) + rng.uniform(0.2, 0.5) * noise(side_px, 100, rng)
+    belt = 1 + 0.25 * noise(side_px, 8, rng) + rng.uniform(0.06, 0.15) * noise(side_px, 100, rng)
     shadow = ((np.sqrt((x - 0.05) ** 2 + (y - 0.06) ** 2) - outer + 0.05) * 8).clip(0.35, 1)
     canvas.fill((0.17, 0.18, 0.20), belt * shadow)
 
@@ -236,7 +238,7 @@ def _steel_ring(canvas: Canvas, outer: float, inner: float, rng: np.random.Gener
     fan = (math.cos(light) * (x * x - y * y) + math.sin(light) * 2 * x * y) / squared  # cos of twice the angle
     grooves = np.interp(radius, np.linspace(0, 1.5, 90), rng.uniform(-0.05, 0.05, size=90)).astype(np.float32)
     rim = (1 - np.minimum(outer - radius, radius - inner) * 20).clip(0, 1) * (x + y) / radius
-    grain = 0.05 * noise(side_px, 10, rng) + rng.uniform(0.03, 0.07) * noise(side_px, 100, rng)
+    grain = 0.05 * noise(side_px, 10, rng) + rng.uniform(0.02, 0.05) * noise(side_px, 100, rng)
     steel = 0.58 + 0.13 * fan + grooves + grain - 0.14 * rim
     key = canvas.cover(Box((0, -inner), 0.07, 0.09).depth(x, y))
     ring = canvas.cover(outer - radius) * canvas.cover(radius - inner) * (1 - key)
@@ -249,7 +251,7 @@ def _wrong_paint(canvas: Canvas, mark: Mark, place: Point, ring: np.ndarray, fla
     """The dots on a ring where one is missing, doubled or misplaced, or where paint has splashed."""
     case = flaw.rng.choice(("splash", "missing", "doubled", "misplaced"), p=(0.4, 0.2, 0.2, 0.2))
     if case == "splash":
-        canvas.spoil(flaw.blob(place, 0.10, 0.21), (0.20, 0.55, 0.30), flaw.between(0.1, 1.0), on=ring)
+        canvas.spoil(flaw.blob(place, 0.12, 0.28), (0.20, 0.55, 0.30), flaw.between(0.25, 1.0), on=ring)
         return [mark]
     if case == "missing":
         marks, wrong = [], [mark]
@@ -262,6 +264,22 @@ def _wrong_paint(canvas: Canvas, mark: Mark, place: Point, ring: np.ndarray, fla
     for each in wrong:
         canvas.mark(each.disc(), on=ring)
     return marks
+
+
+def dust(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Specks and lint, which no picture is free of: smaller than a defect, but not fainter."""
+    for _ in range(rng.poisson(9)):
+        grey = rng.choice((0.08, 0.9))
+        canvas.paint(Disc(_anywhere(rng), rng.uniform(0.012, 0.035)), (grey, grey, grey), rng.uniform(0.3, 1.0))
+    for _ in range(rng.poisson(2)):
+        start, grey = _anywhere(rng), rng.uniform(0.6, 0.9)
+        dx, dy = _polar(rng.uniform(0.08, 0.2), rng.uniform(0, math.pi))
+        end = start[0] + dx, start[1] + dy
+        canvas.paint(Bar(start, end, 0.008), (grey, grey, grey), rng.uniform(0.3, 0.8))
+
+
+def _anywhere(rng: np.random.Generator) -> Point:
+    return rng.uniform(-1, 1), rng.uniform(-1, 1)
 
 
 def _polar(distance: float, angle: float) -> Point:

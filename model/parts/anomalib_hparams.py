@@ -1,7 +1,7 @@
 """The hyper-parameters of one of anomalib's models, read from the signature of its constructor: the numbers and words
 that it takes with a default, and those that are ours beside them, in a frozen dataclass that checks itself.
 
-- `backbone`, one of those of model/anomalib_names.py; `levels`, the strides that are looked at, for anomalib's names of
+- `backbone`, by its name in model/parts/backbones.py; `levels`, the strides that are looked at, for anomalib's names of
   layers, which are each backbone's own.
 - `pre_trained`: False is the backbone as it was drawn, the honest control.
 - `lr_factor` multiplies the learning rates of models whose constructor has none.
@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from model.anomalib_names import Adapted
+from model.anomalib_names import ANY_CNN, Adapted
 from model.contract import check_choice, check_number, check_whole
 
 PARTS = ("pre_processor", "post_processor", "evaluator", "visualizer")  # of a LightningModule
@@ -47,7 +47,7 @@ def hparams_of(kind: type, adapted: Adapted) -> type:
 def _ours(adapted: Adapted) -> tuple[dict[str, Any], dict[str, tuple[Any, ...]]]:
     """Name -> default, and name -> choices, of what stands for the constructor's backbone and layers."""
     fields: dict[str, Any] = {}
-    if len(adapted.backbones) > 1:
+    if set(adapted.backbones) & set(ANY_CNN):
         fields["backbone"] = adapted.backbones[0]
     if adapted.backbones:
         fields["pre_trained"] = True

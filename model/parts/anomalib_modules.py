@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from model.anomalib_names import LITE, Adapted
 from model.parts.anomalib_hparams import PARTS, arguments
 from model.parts.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN
-from model.parts.timm_weights import LEVELS, offline
+from model.parts.timm_weights import LEVELS, TIMM, offline
 
 with warnings.catch_warnings(action="ignore"):  # of deprecated imports within
     from anomalib.data import ImageBatch
@@ -121,10 +121,12 @@ def _constructor_arguments(adapted: Adapted, hparams: Any, sides: tuple[int, int
     """Our names -> its own, with what the run decides; no part but the pre-processor, which some ask for the size."""
     own, known = dataclasses.asdict(hparams), arguments(class_of(adapted))
     run = {"pre_trained": own.pop("pre_trained", True), "input_shape": sides, "batch_size": 1}
-    own.pop("lr_factor", None)
+    backbone, _ = own.pop("backbone", None), own.pop("lr_factor", None)
     if "levels" in own:
-        layers = _layers(own.pop("levels"), own.get("backbone", next(iter(adapted.backbones), None)))
+        layers = _layers(own.pop("levels"), backbone)
         own |= {"layers": layers} if "layers" in known else {"layer": layers[0]}
+    if "backbone" in known:
+        own["backbone"] = TIMM.get(backbone, backbone)
     transforms = [Resize(sides)] if adapted.is_unit else [Resize(sides), Normalize(*_normalisation(adapted, hparams))]
     own |= dict.fromkeys(PARTS, False) | {"pre_processor": PreProcessor(Compose(transforms))}
     return own | {name: value for name, value in run.items() if name in known}

@@ -9,28 +9,35 @@ whoever asks, so that all detectors here see the same features.
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
-from model.parts.backbones import BACKBONES, checked, find_weights
+from model.parts.backbones import BACKBONES
+from model.parts.weights import Weights
 
-OURS = {"tf_efficientnet_lite0": "efficientnet_lite0"}  # timm's name -> ours, where they differ
-LEVELS = {  # backbone -> stride -> timm's name of the level there
-    "tf_efficientnet_lite0": {2: "blocks.0", 4: "blocks.1", 8: "blocks.2", 16: "blocks.4", 32: "blocks.6"},
+TIMM = {"efficientnet_lite0": "tf_efficientnet_lite0"}  # our name -> timm's, where they differ
+OURS = {timms: ours for ours, timms in TIMM.items()}
+LEVELS = {  # our name -> stride -> timm's name of the level there
+    "efficientnet_lite0": {2: "blocks.0", 4: "blocks.1", 8: "blocks.2", 16: "blocks.4", 32: "blocks.6"},
     **dict.fromkeys(("resnet18", "wide_resnet50_2"), {4: "layer1", 8: "layer2", 16: "layer3", 32: "layer4"}),
 }
 _B5 = "efficientnet_b5_lukemelas-1a07897c.pth"
+PUBLISHED = {name: BACKBONES[name].weights for name in LEVELS} | {
+    "efficientnet_b5": Weights(_B5, "1a07897c", "BSD-3-Clause, from ImageNet",
+                               url=f"https://download.pytorch.org/models/{_B5}"),
+}  # fmt: skip
 
 
 def weights_of(name: str) -> dict[str, Tensor]:
-    """The published weights of a backbone, by the names of its own file. Raises ValueError of one line, with a cure,
-    where they are not to be had."""
-    path = _cached(_B5) if name == "efficientnet_b5" else _found(name)
-    sha256 = _B5[-12:-4] if name == "efficientnet_b5" else BACKBONES[OURS.get(name, name)].sha256
-    checked(path, sha256)
+    """The published weights of a backbone of timm or torchvision, by the names of its own file. Raises ValueError of
+    one line, with a cure, where they are not to be had."""
+    ours = OURS.get(name, name)
+    if ours not in PUBLISHED:
+        raise ValueError(f"backbone {name!r} has no weights here: expected {' or '.join(PUBLISHED)}; set "
+                         "pre_trained=false to take it as it is drawn")
+    path = PUBLISHED[ours].here(f"backbone {ours}", "pre_trained=false")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -77,22 +84,3 @@ def _from_torchvision(create: Callable[..., nn.Module], name: str, pre_trained: 
 def _load(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """All that the network has; what it lacks of the file, such as the classifier, is left out."""
     network.load_state_dict({name: state[name] for name in network.state_dict()})
-
-
-def _found(name: str) -> Path:
-    if OURS.get(name, name) not in BACKBONES:
-        raise ValueError(f"backbone {name!r} has no weights here: expected {' or '.join(LEVELS)}; set "
-                         "pre_trained=false to take it as it is drawn")
-    try:
-        return find_weights(OURS.get(name, name))
-    except ValueError:
-        return _cached(BACKBONES[OURS.get(name, name)].file)
-
-
-def _cached(file: str) -> Path:
-    path = Path(torch.hub.get_dir()) / "checkpoints" / file
-    if not path.is_file():
-        raise ValueError(f"the weights {file} are not here: expected {path}; download "
-                         f"https://download.pytorch.org/models/{file} to it, or set pre_trained=false, the untrained "
-                         "control")
-    return path

@@ -40,15 +40,15 @@ def _list_anomalibs() -> None:
     rows = [[name, _runs(name) if is_here else "not installed", ", ".join(SPACES[name])] for name in ADAPTED]
     rows += [[name, f"refused: it {why}", "-"] for name, why in REFUSED.items()]
     print_table(["model", "runs", "searched"], rows)
-    print("\nweights are looked for where torch and anomalib keep them; with --set MODEL.pre_trained=false a model\n"
-          "runs without, as its own control")
+    print("\n'run' fetches the weights of ResNets once; others are looked for where torch and anomalib keep them\n"
+          "with --set MODEL.pre_trained=false a model runs without, as its own control")
     if not is_here:
         print(f"anomalib is not installed; {INSTALL}")
 
 
 def _runs(name: str) -> str:
     needs = ADAPTED[name].needs
-    return f"with the weights of {needs}" if needs else "yes"
+    return f"on the weights of {needs}" if needs else "yes"
 
 
 def origin(name: str) -> str:

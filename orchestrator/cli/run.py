@@ -24,7 +24,7 @@ from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.fresh import forget
 from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Sweep
-from orchestrator.training import detectors
+from orchestrator.training import backbone_weights, detectors
 from orchestrator.words import count, duration, printable
 
 
@@ -32,6 +32,8 @@ def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
     start, command, status = time.monotonic(), command_of(arguments.given(asked), asked.config), 0
     with prepared(asked) as found:
+        models = [job.model for job in found.jobs]
+        backbone_weights.provide(found.experiment, models, found.execution.backbone_weights, print)
         detectors.check(found.experiment, dict.fromkeys(job.sized for job in found.jobs))
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)

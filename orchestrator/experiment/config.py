@@ -145,6 +145,9 @@ class Execution:
     output: str = option("results", "folder or URI (s3://, gs://) of the rows", "DIR/URI")
     shared_output: bool = option(False, "the output folder is a mount that all nodes share")
     data_root: str | None = option(None, "folder of the images; DIR/DATASET is used where it exists", "DIR")
+    backbone_weights: tuple[str, ...] = option(
+        (), "file of a backbone's published weights, kept in torch's cache (default: found there, or fetched)", "FILE"
+    )  # fmt: skip
     backend: str = option("ray", "local: one process, without Ray, for debugging", "NAME", BACKENDS)
     address: str | None = option(
         None, "Ray cluster to join (default: the one this machine belongs to, else a new one here)", "ADDRESS"

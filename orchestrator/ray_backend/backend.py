@@ -14,11 +14,13 @@ from orchestrator.estimate import probe
 from orchestrator.estimate.pace import Probed
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Decoding, Sized
-from orchestrator.ray_backend import cluster
+from orchestrator.ray_backend import cluster, shipping
 from orchestrator.ray_backend.refits import Refits
+from orchestrator.ray_backend.shipping import Shipped
 from orchestrator.ray_backend.trials import REASON_LETTERS, run_trials
 from orchestrator.ray_backend.watchdog import watched
 from orchestrator.sweep.sweep import Sweep
+from orchestrator.training import backbone_weights
 from orchestrator.words import one_line
 
 WAIT_S = 0.5
@@ -41,18 +43,21 @@ class RayBackend:
         cpus, gpus = self.resources.cpus, self.resources.gpus
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_probe)
         try:
-            return ray.get(task.remote(experiment, sized, int(cpus), gpus))
+            weights = shipping.put_weights(backbone_weights.needed(experiment, [sized.model]))
+            return ray.get(task.remote(experiment, sized, int(cpus), gpus, weights))
         except ray.exceptions.RayError as error:
             return Probed(error=f"its worker died: {one_line(error)[:REASON_LETTERS]}")
 
     def run(self, sweep: Sweep, images: Mapping[Decoding, Images]) -> None:
         """Runs every trial and refit of `sweep`."""
-        stored = {decoding: ray.put(decoded) for decoding, decoded in images.items()}
-        refits = Refits(sweep, stored, self.resources, self.execution)
+        jobs = sweep.ledger.todo
+        backbones = backbone_weights.needed(jobs[0].experiment, [job.model for job in jobs])
+        shipped = Shipped(shipping.put_images(images), shipping.put_weights(backbones))
+        refits = Refits(sweep, shipped, self.resources, self.execution)
         while True:
             refits.start_ready()
             if not sweep.all_handed_out():
-                run_trials(sweep, stored, self.resources, self.execution, refits)
+                run_trials(sweep, shipped, self.resources, self.execution, refits)
             elif refits.open or sweep.waits_for_others():
                 refits.record_done(wait_s=WAIT_S)
                 sweep.on_change()
@@ -60,7 +65,10 @@ class RayBackend:
                 return
 
 
-def _probe(experiment: Experiment, sized: Sized, cpus: int, gpus: float) -> Probed:
+def _probe(
+    experiment: Experiment, sized: Sized, cpus: int, gpus: float, weights: Mapping[str, ray.ObjectRef]
+) -> Probed:
+    shipping.install(weights)
     torch.set_num_threads(cpus)
     return probe.probe(experiment, sized, torch.device("cuda" if gpus else "cpu"), gpus)
 

@@ -7,7 +7,6 @@ measurement back as the training function's result.
 
 import queue
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -17,8 +16,10 @@ import torch
 
 from orchestrator.errors import RunError, describe
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Decoding, Job
+from orchestrator.experiment.job import Job
+from orchestrator.ray_backend import shipping
 from orchestrator.ray_backend.cluster import Resources
+from orchestrator.ray_backend.shipping import Shipped
 from orchestrator.results.output import TRAIN, Output
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import data_parallel, refit
@@ -29,10 +30,8 @@ from orchestrator.training.selection import Selections
 class Refits:
     """The refits of a sweep. All but `_fit` and `_train` belongs to the driver's main thread."""
 
-    def __init__(
-        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution
-    ):
-        self.sweep, self.images, self.resources, self.execution = sweep, images, resources, execution
+    def __init__(self, sweep: Sweep, shipped: Shipped, resources: Resources, execution: Execution):
+        self.sweep, self.shipped, self.resources, self.execution = sweep, shipped, resources, execution
         self.free = threading.Semaphore(resources.slots)
         self.done: queue.SimpleQueue[tuple[Job, Refitted | Exception]] = queue.SimpleQueue()
         self.open = 0
@@ -77,7 +76,8 @@ class Refits:
             train_worker,
             train_loop_config={
                 "task": task,
-                "images": self.images[job.decoding],
+                "images": self.shipped.images[job.decoding],
+                "weights": self.shipped.weights,
                 "gpu_share": self.resources.gpus,
                 "cpus": int(self.resources.cpus),
                 "output": output.uri(),
@@ -110,6 +110,7 @@ def train_worker(config: dict[str, Any]) -> Refitted | None:
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config["cpus"])
+    shipping.install(config["weights"])
     together = {"on_built": data_parallel.average_gradients, "on_epoch": data_parallel.average_buffers}
     refitted, checkpoint_files = refit.refit(
         task,

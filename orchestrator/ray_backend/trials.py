@@ -8,7 +8,7 @@ one `step` is one epoch.
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.experiment.config import Execution
-from orchestrator.experiment.job import Decoding, TrialTask
+from orchestrator.experiment.job import TrialTask
+from orchestrator.ray_backend import shipping
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
+from orchestrator.ray_backend.shipping import Shipped
 from orchestrator.results.storage import Storage
 from orchestrator.sweep.sweep import Sweep
 from orchestrator.training import trial
@@ -45,6 +47,7 @@ class WarmTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes up another trial on the same warm worker."""
         self.cleanup()
+        shipping.install(new_config["weights"])
         images, task = ray.get(new_config["images"]), new_config["task"]
         saved = trial.saved_state(Storage(new_config["output"]), task, new_config["checkpoint_s"])
         self.epochs = trial.train(task, images, self.selections, new_config["gpus"], saved)
@@ -72,11 +75,10 @@ class RowSearcher(Searcher):
     """Speaks for every job of the sweep at once, and starts the refit of each job whose search has ended."""
 
     def __init__(
-        self, sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution,
-        refits: Refits,
-    ):  # fmt: skip
+        self, sweep: Sweep, shipped: Shipped, resources: Resources, execution: Execution, refits: Refits
+    ):
         super().__init__()
-        self.sweep, self.images, self.resources, self.refits = sweep, images, resources, refits
+        self.sweep, self.shipped, self.resources, self.refits = sweep, shipped, resources, refits
         self.checkpoint_s, self.max_failures = execution.checkpoint_minutes * 60, execution.max_failures
         self.deaths, self.reasons = Counter(), {}
         self.tasks: dict[str, TrialTask] = {}
@@ -93,7 +95,8 @@ class RowSearcher(Searcher):
         self.tasks[trial_id] = task
         return {
             "task": task,
-            "images": self.images[task.job.decoding],
+            "images": self.shipped.images[task.job.decoding],
+            "weights": self.shipped.weights,
             "cpus": int(self.resources.cpus),
             "gpus": self.resources.gpus,
             "output": self.sweep.output.uri(),
@@ -175,12 +178,10 @@ def cause_of_death(report: str) -> str:
     return one_line([*because, *lines, "no reason given"][0])[:REASON_LETTERS]
 
 
-def run_trials(
-    sweep: Sweep, images: Mapping[Decoding, ray.ObjectRef], resources: Resources, execution: Execution, refits: Refits
-) -> None:
+def run_trials(sweep: Sweep, shipped: Shipped, resources: Resources, execution: Execution, refits: Refits) -> None:
     """Runs every trial of the sweep that is still to run."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.slots)  # at its default, 1, a second slot may never start
-    searcher = RowSearcher(sweep, images, resources, execution, refits)
+    searcher = RowSearcher(sweep, shipped, resources, execution, refits)
     with tempfile.TemporaryDirectory(prefix="defectsweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             tune.with_resources(WarmTrial, tune.PlacementGroupFactory([resources.bundle()])),

@@ -25,6 +25,7 @@ class Provenance:
     protocol: str
     selection_split: str | None = None
     params: str = "{}"  # JSON of every hyper-parameter, as resolved
+    pretrained: str | None = None  # backbones that it stands on, their weights' sha256 and licence; None: from scratch
     lr: float | None = None
     w_adv: float | None = None
     w_con: float | None = None

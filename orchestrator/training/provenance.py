@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from datasets.split import SELECTION_SPLITS
+from model.parts import backbones
+from model.parts.backbones import BACKBONES
 from orchestrator import CHECKOUT
 from orchestrator.experiment.job import Job
 
@@ -42,8 +44,14 @@ def provenance(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         **{name: params[name] for name in ("lr", "w_adv", "w_con", "w_lat") if name in params},
         **software(),
         **facts,
+        "pretrained": ", ".join(map(_weights, backbones.named(params))) or None,
         "params": json.dumps(params, sort_keys=True),
     }
+
+
+def _weights(backbone: str) -> str:
+    published = BACKBONES[backbone].weights
+    return f"{backbone} (sha256 {published.sha256[:8]}, {published.licence})"
 
 
 class Clock:

@@ -166,7 +166,7 @@ def test_missing_weights_are_refused_in_one_line_with_a_cure(name, monkeypatch, 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(ValueError, match="weights .* not here: expected .*pre_trained=false") as refused:
+    with pytest.raises(ValueError, match="weights.*: expected .* or set pre_trained=false") as refused:
         build(name, pre_trained=True)
     assert "\n" not in str(refused.value)
 

@@ -6,6 +6,7 @@ from orchestrator.estimate.schedule import Place
 from orchestrator.experiment.config import Execution
 from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.refits import Refits
+from orchestrator.ray_backend.shipping import Shipped
 from orchestrator.ray_backend.trials import RowSearcher, Searcher, cause_of_death
 from orchestrator.results.output import Output
 from orchestrator.sweep.claims import Claims
@@ -29,8 +30,8 @@ def searcher(job, tmp_path) -> RowSearcher:
     """Asks for the trials of one job on one slot; a trial whose worker died is started again once."""
     output, resources = Output(str(tmp_path)), Resources(1, 0, slots=1, autoscaling=False)
     sweep = Sweep(Ledger([job]), output, Claims(output), Place(resources.slots))
-    images, execution = {job.decoding: None}, Execution(max_failures=1)
-    return RowSearcher(sweep, images, resources, execution, Refits(sweep, images, resources, execution))
+    shipped, execution = Shipped({job.decoding: None}, {}), Execution(max_failures=1)
+    return RowSearcher(sweep, shipped, resources, execution, Refits(sweep, shipped, resources, execution))
 
 
 def index(config) -> int:

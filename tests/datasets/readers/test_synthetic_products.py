@@ -5,7 +5,7 @@ import pytest
 
 from datasets.readers.synthetic import DEFECTS
 from datasets.readers.synthetic_drawing import Canvas
-from datasets.readers.synthetic_products import PRODUCTS, Flaw
+from datasets.readers.synthetic_products import PRODUCTS, Flaw, dust
 
 ALL_KINDS = [(category, kind) for category in PRODUCTS for kind in DEFECTS[category]]
 LOGICAL_KINDS = [("board", "wrong_part"), ("fabric", "thread"), ("washer", "paint")]
@@ -54,3 +54,17 @@ def test_a_part_that_is_wrong_can_be_so_glaringly_at_any_severity(category: str,
     """Missing or doubled is all or nothing: among the slightest flaws of these kinds, some change much."""
     contrasts = [change(category, kind, 0.0, number)[0].max() for number in NUMBERS]
     assert max(contrasts) > 0.2
+
+
+def test_dust_is_small_but_not_faint_and_no_defect() -> None:
+    dusty, shares = 0, []
+    for number in NUMBERS:
+        canvas = product("washer", "good", 0, number)
+        clean = canvas.colours.copy()
+        dust(canvas, np.random.default_rng(number))
+        changed = abs(canvas.colours - clean).max(axis=0)
+        dusty += bool(changed.max() > 0.2)
+        shares.append((changed > 0.05).mean())
+        assert not canvas.defective.any()
+    assert dusty == len(NUMBERS)
+    assert 0 < np.mean(shares) < 0.02

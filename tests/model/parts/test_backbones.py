@@ -56,13 +56,14 @@ def test_missing_weights_are_one_line_that_names_the_file_and_the_cure(name, tmp
     with pytest.raises(ValueError) as raised:
         find_weights(name)
     text = str(raised.value)
-    assert str(tmp_path / "hub" / "checkpoints" / BACKBONES[name].file) in text and BACKBONES[name].url in text
+    assert str(tmp_path / "hub" / "checkpoints" / BACKBONES[name].weights.file) in text
+    assert BACKBONES[name].weights.url in text
     assert "\n" not in text
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    file = tmp_path / "hub" / "checkpoints" / BACKBONES["resnet18"].file
+    file = tmp_path / "hub" / "checkpoints" / BACKBONES["resnet18"].weights.file
     file.parent.mkdir(parents=True)
     torch.save({}, file)
     with pytest.raises(ValueError, match="is not the published file: its sha256 is"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.parts.backbones import FrozenBackbone
-from model.parts.timm_weights import LEVELS, offline, weights_of
+from model.parts.timm_weights import LEVELS, TIMM, offline, weights_of
 
 timm = pytest.importorskip("timm")
 pytest.importorskip("anomalib")
@@ -22,7 +22,7 @@ def test_lite0_of_timm_shows_the_maps_of_our_own_to_the_last_bit():
 
 @pytest.mark.parametrize("backbone", LEVELS)
 def test_levels_are_named_by_their_strides(backbone):
-    info = timm.create_model(backbone, pretrained=False, features_only=True).feature_info
+    info = timm.create_model(TIMM.get(backbone, backbone), pretrained=False, features_only=True).feature_info
     found = dict(zip(info.reduction(), info.module_name(), strict=True))
     assert {stride: found[stride] for stride in LEVELS[backbone]} == LEVELS[backbone]
 
@@ -38,10 +38,10 @@ def test_the_control_is_as_it_was_drawn():
 
 def test_weights_that_are_not_here_are_named_with_a_cure_and_none_are_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    cure = r"expected .*checkpoints.*resnet18-f37072fd.pth; download https://.*, or set pre_trained=false"
+    cure = r"resnet18 has no weights: expected .*resnet18-f37072fd.pth; download https://.*, or set pre_trained=false"
     with offline(pre_trained=True), pytest.raises(ValueError, match=cure):
         timm.create_model("resnet18", pretrained=True)
-    with pytest.raises(ValueError, match="backbone 'resnet50' has no weights here: expected tf_efficientnet_lite0 or"):
+    with pytest.raises(ValueError, match="backbone 'resnet50' has no weights here: expected efficientnet_lite0 or"):
         weights_of("resnet50")
 
 
