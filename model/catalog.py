@@ -1,8 +1,13 @@
-"""The detectors by name. To add one: its file in model/, its line here, its file in search_spaces/."""
+"""The detectors by name. To add one: its file in model/, its line here, its file in search_spaces/.
+
+MODELS are those of this package; KNOWN are anomalib's besides, which are run by their names alone.
+"""
 
 import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from model import anomalib_names
 
 if TYPE_CHECKING:
     from model.contract import Detector
@@ -43,9 +48,17 @@ MODELS = Catalogue({
     "mean_image": "model.mean_image:MeanImage",
 })
 
+KNOWN = Catalogue(MODELS.places | {
+    name: f"model.anomalib_models:DETECTORS.{adapted.kind}" for name, adapted in anomalib_names.ADAPTED.items()
+})
 ENSEMBLE = "ensemble"  # of finished detectors (model/ensemble.py): none of those that are searched
 
 # what is known of them without importing them: which see images of any shape, others being built for squares alone, and
 # which are `is_training_free`
 ANY_SHAPE = ("patch_forged", "patch_gaussian", "padim", "patchcore", "mean_image")
 TRAINING_FREE = ("patch_gaussian", "padim", "patchcore", "mean_image")
+
+
+def takes_steps(model: str) -> bool:
+    """Whether a model is trained: others are made by one look at the normal images."""
+    return model not in (*TRAINING_FREE, *anomalib_names.TRAINING_FREE)

@@ -1,10 +1,11 @@
-"""Search spaces and presets by model name; the names are those of model/catalog.py."""
+"""Search spaces and presets by model name; the names are those of model/catalog.py, anomalib's at the end."""
 
 from optuna.distributions import BaseDistribution
 
 from search_spaces import (
     alad,
     anogan,
+    anomalib_models,
     egbad,
     f_anogan,
     ganomaly,
@@ -34,4 +35,6 @@ MODULES = {
     "mean_image": mean_image,
 }
 SPACES: dict[str, dict[str, BaseDistribution]] = {name: module.SPACE for name, module in MODULES.items()}
+SPACES |= anomalib_models.SPACES
 PRESETS: dict[str, dict[str, dict[str, float | str]]] = {name: module.PRESETS for name, module in MODULES.items()}
+PRESETS |= anomalib_models.PRESETS

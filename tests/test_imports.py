@@ -109,17 +109,19 @@ READING = (  # what prints or draws rows
     "orchestrator.ranking.leaderboard", "orchestrator.ranking.paper", "orchestrator.ranking.sql",
     "orchestrator.report.page", "orchestrator.report.paper_figures", "orchestrator.display.ranking",
 )  # fmt: skip
-HEAVY = {"torch", "ray", "sklearn", "matplotlib", "plotly", "pandas", "pyarrow", "duckdb", "optuna"}
+HEAVY = {"torch", "anomalib", "ray", "sklearn", "matplotlib", "plotly", "pandas", "pyarrow", "duckdb", "optuna"}
 LIGHT_VERBS = {  # a command line -> the heavy modules that it may load; pyarrow loads pandas where it is
     "--help": set(),
     "run --no-such-flag": set(),
     "leaderboard --help": set(),
     "datasets": {"optuna", "pyarrow", "pandas"},
     "models": {"optuna"},
+    "models anomalib": {"optuna"},
     "leaderboard --output {output}": {"pandas", "pyarrow"},
     "leaderboard --output {output} --format json": {"pandas", "pyarrow"},
     "leaderboard --output {output} --sql SELECT+1": {"pandas", "pyarrow", "duckdb"},
     "plan": {"optuna", "pyarrow", "pandas"},
+    "plan --model anomalib:padim": {"optuna", "pyarrow", "pandas"},
     "compact --output {output}": {"pyarrow", "pandas"},
 }
 

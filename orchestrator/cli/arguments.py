@@ -251,4 +251,4 @@ def _add_datasets(data: Parser) -> None:
 
 
 def _add_models(models: Parser) -> None:
-    models.add_argument("name", nargs="?", help="a detector of the list: its sizes and hyper-parameters")
+    models.add_argument("name", nargs="?", help="a detector: its sizes and hyper-parameters; anomalib: those of it")

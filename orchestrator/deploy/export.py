@@ -222,7 +222,8 @@ class Export:
 
 def export(checkpoint: Checkpoint, size: tuple[int, int], suffix: str = ".pt2") -> Export:
     """The program of a detector, for pictures of height and width `size`, in the form of FILES that `suffix` says; not
-    checked yet. Raises InputError for a detector that is no fixed program."""
+    checked yet. Raises InputError for a detector that is no fixed program, RunError for one that torch.export cannot
+    follow."""
     config = checkpoint.config
     detector = checkpoint.detector("cpu")
     if detector.optimises_to_score:
@@ -234,8 +235,14 @@ def export(checkpoint: Checkpoint, size: tuple[int, int], suffix: str = ".pt2") 
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():
         detector.score(torch.zeros((1, *config.image_shape)))  # leaves it as it is when it scores
-        program = torch.export.export(Program(detector, config, framing(size, config)), (example,), None,
-                                      dynamic_shapes=({0: batch},))  # fmt: skip
+        try:
+            program = torch.export.export(Program(detector, config, framing(size, config)), (example,), None,
+                                          dynamic_shapes=({0: batch},))  # fmt: skip
+        except RuntimeError as error:  # of anomalib's, whose code is not ours to mend
+            raise RunError(
+                f"--export: torch.export cannot make a program of {config.model}: {str(error).strip().splitlines()[0]} "
+                "Nothing was written. Name another --model, or leave --export out."
+            ) from None
     return Export(FILES[suffix](program), detector, config, size)
 
 

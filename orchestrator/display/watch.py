@@ -17,19 +17,20 @@ import pyarrow as pa
 from rich.live import Live
 from rich.text import Text
 
-from model.catalog import ENSEMBLE, MODELS
+from model.catalog import ENSEMBLE, KNOWN
 from orchestrator.display.ranking import DISPENSABLE
 from orchestrator.display.terminal import Screen, is_plain, stacked, table, wrapped
 from orchestrator.errors import InputError, RunError
 from orchestrator.ranking import reading
 from orchestrator.ranking.leaderboard import at_size
 from orchestrator.ranking.reading import Reading
-from orchestrator.results.output import CLAIMS, Output
+from orchestrator.results.output import CLAIMS, Output, safe_name
 from orchestrator.results.row_files import MERGED, RowFile, each_once
 from orchestrator.sweep.claims import held_jobs
 from orchestrator.words import duration
 
-JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted([*MODELS, ENSEMBLE], key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
+NAMES = {safe_name(model): model for model in (*KNOWN, ENSEMBLE)}  # as jobs are called
+JOB_ID = re.compile(rf"(.+)-({'|'.join(sorted(NAMES, key=len, reverse=True))})-s(\d+)-[0-9a-f]+")
 UNDER_WAY = ["under way", "model", "seed", "trials done", "best val AUROC", "last row"]
 WIDE = 200  # columns where there is no terminal
 
@@ -192,7 +193,7 @@ def _of_rows(trials: pd.DataFrame, has_sizes: bool) -> JobUnderWay:
 def _of_claim(job_id: str) -> JobUnderWay:
     """A job without a row: its id names it."""
     found = JOB_ID.fullmatch(job_id)
-    return JobUnderWay(*found.groups()) if found else JobUnderWay(job_id, "-", "-")
+    return JobUnderWay(found[1], NAMES[found[2]], found[3]) if found else JobUnderWay(job_id, "-", "-")
 
 
 def _age(last_row: datetime | None, now: datetime) -> str:

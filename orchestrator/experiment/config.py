@@ -12,7 +12,8 @@ from typing import Any
 from datasets.catalog import DATASETS
 from datasets.frame import FITS, LARGEST_PX
 from datasets.split import PROTOCOLS
-from model.catalog import MODELS
+from model.anomalib_names import REFUSED
+from model.catalog import KNOWN
 from orchestrator.errors import InputError
 from orchestrator.hashes import digest
 
@@ -37,9 +38,9 @@ class Experiment:
     category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
     model: tuple[str, ...] = option(
         ("patch_forged", "patch_gaussian", "padim", "patchcore", "sa_skip_ganomaly", "mean_image"),
-        f"detector to tune, or {ALL}",
+        f"detector to tune, {ALL} of this package's, or one of anomalib's (anomalib:NAME)",
         "NAME",
-        (*MODELS, ALL),
+        (*KNOWN, *REFUSED, ALL),
     )
     protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
@@ -129,14 +130,14 @@ class Experiment:
         """The hyper-parameters that `set` fixes for `model`, validated by the model itself."""
         if not self.set:
             return {}  # without importing the model
-        known = {f.name for f in dataclasses.fields(MODELS[model].HParams)}
+        known = {f.name for f in dataclasses.fields(KNOWN[model].HParams)}
         values = {}
         for text in self.set:
             owner, name, value = assignment(text)
             if owner in (None, model) and name in known:
                 values[name] = value
         try:
-            MODELS[model].HParams(**values)
+            KNOWN[model].HParams(**values)
         except (ValueError, TypeError) as error:
             raise InputError(f"--set for {model}: {error}") from None
         return values

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from datasets.frame import Frame, frame_of
-from model.catalog import ANY_SHAPE, ENSEMBLE, TRAINING_FREE
+from model.catalog import ANY_SHAPE, ENSEMBLE, takes_steps
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
@@ -135,7 +135,7 @@ class Job:
     @property
     def takes_steps(self) -> bool:
         """Whether its model is trained: others are made by one look at the normal images."""
-        return self.model not in TRAINING_FREE
+        return takes_steps(self.model)
 
     @property
     def epochs(self) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from model.catalog import MODELS
+from model.anomalib_names import why_not
+from model.catalog import KNOWN, MODELS
 from orchestrator.errors import InputError, choice, did_you_mean
 from orchestrator.experiment.config import ALL, Execution, Experiment, assignment, flag, options
 from orchestrator.words import one_line
@@ -26,6 +27,8 @@ def load(flags: dict[str, Any], file: str | None) -> tuple[Experiment, Execution
     experiment, execution = parts
     if ALL in experiment.model:
         experiment = dataclasses.replace(experiment, model=tuple(MODELS))
+    for model in experiment.model:
+        _check_here(f"--model {model}", model)
     _check_set(experiment)
     return experiment, execution
 
@@ -101,17 +104,24 @@ def _scalar(spec: dataclasses.Field, kind: type, value: Any) -> Any:
     return converted
 
 
+def _check_here(named: str, model: str) -> None:
+    """Raises InputError, with the option that named it, for a model that cannot be run here."""
+    if why := why_not(model):
+        raise InputError(f"{named}: {why}.")
+
+
 def _check_set(experiment: Experiment) -> None:
     """Every assignment must name a hyper-parameter: of the model that it names, asked for or not (a file may be run
     with fewer models), or else of one that is asked for."""
     if not experiment.set:
         return
-    names = {f.name for model in experiment.model for f in dataclasses.fields(MODELS[model].HParams)}
+    names = {f.name for model in experiment.model for f in dataclasses.fields(KNOWN[model].HParams)}
     for text in experiment.set:
         owner, name, _ = assignment(text)
         if owner is not None:
-            choice(f"--set {text}: model", owner, tuple(MODELS))
-            known = [f.name for f in dataclasses.fields(MODELS[owner].HParams)]
+            choice(f"--set {text}: model", owner, tuple(KNOWN))
+            _check_here(f"--set {text}", owner)
+            known = [f.name for f in dataclasses.fields(KNOWN[owner].HParams)]
             choice(f"--set {text}: hyper-parameter of {owner}", name, known)
         elif name not in names:
             hint = did_you_mean(name, names)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from model.catalog import MODELS
+from model.catalog import KNOWN
 from model.parts.backbones import BACKBONES, named
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment
@@ -41,7 +41,7 @@ def needed(experiment: Experiment, models: Iterable[str]) -> list[str]:
     for model in dict.fromkeys(models):
         fixed = experiment.fixed(model)
         for preset in PRESETS[model].values():
-            found += named(dataclasses.asdict(MODELS[model].HParams(**{**preset, **fixed})))
+            found += named(dataclasses.asdict(KNOWN[model].HParams(**{**preset, **fixed})))
     return list(dict.fromkeys(found))
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from datasets.frame import FITS, LARGEST_PX, Frame
-from model.catalog import ENSEMBLE, MODELS
+from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
 from orchestrator.results.rows import JobRow
@@ -85,7 +85,7 @@ class Config:
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
             _check_type(name, getattr(self, name), hint)
-        choice("model", self.model, [*MODELS, ENSEMBLE])
+        choice("model", self.model, [*KNOWN, ENSEMBLE])
         choice("fit", self.fit, FITS)
         channels, height, width = self.image_shape
         if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from model.catalog import ENSEMBLE, MODELS
+from model.anomalib_names import why_not
+from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
 from model.ensemble import Ensemble
 from model.ensemble import HParams as EnsembleHParams
@@ -35,7 +36,9 @@ def build(
         described = tuple(params["members"])
         members = [build(one["model"], one["hparams"], image_shape, device, one["tile_px"]) for one in described]
         return Ensemble(EnsembleHParams(described), members)
-    kind = MODELS[model]
+    if why := why_not(model):
+        raise ValueError(f"{model} cannot be run: {why}")
+    kind = KNOWN[model]
     seen = image_shape if tile_px is None else (image_shape[0], tile_px, tile_px)
     detector = kind(kind.HParams(**params), seen, device)
     return detector if tile_px is None else Tiled(detector, image_shape)
@@ -44,7 +47,8 @@ def build(
 def shape_only(
     model: str, params: Mapping[str, Any], image_shape: tuple[int, int, int], tile_px: int | None = None
 ) -> Detector:
-    """The same without memory for its weights, whatever their size: to learn their shapes, and whether it can be."""
+    """The same without memory for its weights, whatever their size: to learn their shapes, and whether it can be. Only
+    anomalib's models are built whole all the same, for their constructors pass images through them."""
     with torch.device("meta"):
         return build(model, params, image_shape, "meta", tile_px)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from datasets.readers.synthetic import write_files
+from model import anomalib_names
 from orchestrator.cli import main
 from orchestrator.results.output import Output
 
@@ -196,6 +197,13 @@ def test_lists(verb, capsys):
     assert "mvtec_ad" in printed if verb == "datasets" else "sa_skip_ganomaly" in printed
 
 
+def test_anomalibs_models_are_listed_with_what_is_searched_or_why_they_do_not_run(capsys):
+    assert main(["models", "anomalib"]) == 0
+    printed = capsys.readouterr().out
+    assert "anomalib:padim" in printed and "n_features" in printed
+    assert "anomalib:winclip" in printed and "refused: it needs a text prompt" in printed
+
+
 def test_the_synthetic_dataset_as_files_passes_its_own_check(tmp_path, capsys):
     assert main(["datasets", "make", "synthetic", "--data-root", str(tmp_path), "--size-px", "32"]) == 0
     assert main(["datasets", "check", "folder", "--data-root", str(tmp_path)]) == 0
@@ -346,3 +354,13 @@ def test_a_trivial_cue_is_named_by_the_check_the_run_and_the_report(data, tmp_pa
     assert capsys.readouterr().out.count(said) == 1, "nothing was decoded; it was kept"
     assert main(["report", "--output", str(out)]) == 0
     assert said in (out / "report.html").read_text()
+
+
+def test_a_model_of_anomalib_that_cannot_be_run_is_refused_before_the_run(capsys, monkeypatch):
+    line = complaint(capsys, "run", "--backend", "local", "--model", "anomalib:winclip")
+    assert "--model anomalib:winclip: it needs a text prompt" in line
+    assert "Did you mean 'anomalib:padim'?" in complaint(capsys, "run", "--model", "anomalib:padm")
+    monkeypatch.setattr(anomalib_names, "is_installed", lambda: False)
+    for words in (["run", "--model", "anomalib:padim"], ["models", "anomalib:padim"],
+                  ["run", "--set", "anomalib:padim.levels=8"]):  # fmt: skip
+        assert "pip install 'defectsweep[anomalib]'" in complaint(capsys, *words)

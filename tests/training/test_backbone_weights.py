@@ -38,6 +38,17 @@ def test_a_run_needs_the_backbones_of_its_models_and_none_for_those_from_scratch
     assert needed(Experiment(set=("backbone=random",)), ["padim", "patchcore"]) == []
 
 
+def test_an_untrained_backbone_has_no_weights() -> None:
+    assert named({"backbone": "resnet18", "pre_trained": True}) == ["resnet18"]
+    assert named({"backbone": "resnet18", "pre_trained": False}) == []
+
+
+def test_those_of_anomalibs_models_are_needed_too() -> None:
+    pytest.importorskip("anomalib")
+    assert needed(Experiment(), ["anomalib:padim", "anomalib:fastflow", "anomalib:uninet", "anomalib:ganomaly"]) == [
+        "efficientnet_lite0", "resnet18", "wide_resnet50_2"]  # fmt: skip
+
+
 def test_an_ensemble_names_those_of_its_members() -> None:
     members = [{"hparams": {"backbone": "resnet18"}}, {"hparams": {"lr": 1e-3, "features": "efficientnet_lite0"}}]
     assert named({"members": members}) == ["resnet18", "efficientnet_lite0"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from model import anomalib_names
 from model.catalog import MODELS
 from orchestrator.errors import InputError
 from orchestrator.results.storage import Storage
@@ -146,6 +147,14 @@ def test_weights_and_configuration_must_be_of_one_detector(changed, load, values
     with pytest.raises(InputError, match=message) as raised:
         found.detector("cpu")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("hparams", [None, {"members": [{"model": "anomalib:padim", "hparams": {}, "tile_px": None}]}])
+def test_a_model_of_anomalib_where_there_is_none_says_what_to_install(changed, load, monkeypatch, hparams):
+    monkeypatch.setattr(anomalib_names, "is_installed", lambda: False)
+    its = {"model": "ensemble", "hparams": hparams} if hparams else {"model": "anomalib:padim", "hparams": {}}
+    with pytest.raises(InputError, match=r"anomalib:padim cannot be run: .*pip install 'defectsweep\[anomalib\]'"):
+        load(changed(**its)).detector("cpu")
 
 
 class Touch:
