@@ -171,6 +171,9 @@ def _add_leaderboard(board: Parser) -> None:
     what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
     what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
+    board.add_argument(
+        "--max-ms", type=float, metavar="MS", help="rank only detectors that judge a picture in so many milliseconds"
+    )
     board.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     board.add_argument(
         "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",

@@ -9,6 +9,8 @@ def main(asked) -> int:
     """Prints it as asked."""
     if asked.sort and (asked.paper or asked.sql is not None):
         raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
+    if asked.max_ms is not None and (asked.paper or asked.sql is not None or asked.watch is not None):
+        raise InputError("--max-ms goes with --by and --sort; leave --paper, --sql and --watch out.")
     if asked.watch is not None and (asked.paper or asked.sql is not None or asked.format != "table"):
         raise InputError("--watch shows the ranking as a table; leave --paper, --sql and --format out.")
     with opened(asked.output) as output:
@@ -27,5 +29,5 @@ def main(asked) -> int:
                 )
             ranking.print_rows(sql.query(asked.sql, output.sources), asked.format)
         else:
-            ranking.print_leaderboard(output, asked.by, asked.sort, asked.format)
+            ranking.print_leaderboard(output, asked.by, asked.sort, asked.format, most_ms=asked.max_ms)
     return 0

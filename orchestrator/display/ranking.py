@@ -9,20 +9,24 @@ from rich.console import Console
 from orchestrator.display import terminal
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError
+from orchestrator.ranking import leaderboard, reading
 from orchestrator.ranking import paper as published
-from orchestrator.ranking import reading
 from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.words import cell, printable
 
-DISPENSABLE = ("trials", "f1_of_all", "au_pro", "val_auc", "f1", "false_alarm_rate", "recall")  # on a narrow terminal
+DISPENSABLE = (  # on a narrow terminal, the first of them first
+    "trials", "f1_of_all", "score_ms", "au_pro", "val_auc", "f1", "false_alarm_rate", "recall",
+)  # fmt: skip
 PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all other columns are numbers
 
 
 def print_leaderboard(
-    output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None
-) -> None:
-    """Prints the ranking of `output`, or of the jobs `only`. Raises InputError where there are no rows."""
+    output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None,
+    most_ms: float | None = None,
+) -> None:  # fmt: skip
+    """Prints the ranking of `output`, or of the jobs `only`, or of those that judge a picture in `most_ms`. Raises
+    InputError where there are no rows."""
     rows = output.table("leaderboard").to_pandas()
     if only is not None:
         rows = rows[rows.job_id.isin(only)]
@@ -32,6 +36,8 @@ def print_leaderboard(
         raise InputError(
             f"--output {output.root} holds no leaderboard. 'defectsweep run --output {output.root}' makes one."
         )
+    if most_ms is not None:
+        rows = leaderboard.within_ms(rows, most_ms)
     scores = output.table("scores").to_pandas()
     if format in ("json", "csv"):
         _data(_rendered(reading.view(rows, scores, by, sort), format))

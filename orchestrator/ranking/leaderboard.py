@@ -3,7 +3,7 @@
 import pandas as pd
 
 from datasets.split import PROTOCOLS
-from orchestrator.errors import choice
+from orchestrator.errors import InputError, choice
 from orchestrator.ranking import choices, comparison
 from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.rows import COMPLETED
@@ -15,6 +15,7 @@ FIGURES = (
     "average_precision", "pixel_auroc", "au_pro",
 )  # fmt: skip
 RATES = ("recall", "false_alarm_rate")  # shown with their intervals
+LESS_IS_BETTER = ("rank", "score_ms", "false_alarm_rate")
 LEAD = {
     "lead_of": object,
     "lead_over": object,
@@ -58,6 +59,7 @@ def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataF
         f1=("f1", "mean"),
         f1_of_all=("f1_of_all", "mean"),
         au_pro=("au_pro", "mean"),
+        score_ms=("score_ms", "max"),
         categories=("category", "nunique"),
         failed=("status", lambda column: int((column != COMPLETED).sum())),
         trials=("trials", "sum"),
@@ -84,11 +86,22 @@ def newest(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def sort(lines: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Largest first; text in alphabetical order."""
+    """Largest first, but for what is better the less it is; text in alphabetical order."""
     choice("--sort column", column, list(lines.columns))
-    return lines.sort_values(
-        column, ascending=not pd.api.types.is_numeric_dtype(lines[column]), kind="stable", na_position="last"
-    )
+    ascending = column in LESS_IS_BETTER or not pd.api.types.is_numeric_dtype(lines[column])
+    return lines.sort_values(column, ascending=ascending, kind="stable", na_position="last")
+
+
+def within_ms(rows: pd.DataFrame, most_ms: float) -> pd.DataFrame:
+    """Those of jobs whose detector judges a picture in so many milliseconds, as its median. Raises InputError where
+    there is none."""
+    quick = rows[rows.score_ms <= most_ms]
+    if quick.empty:
+        known = rows[rows.score_ms.notna()]
+        least = known.loc[known.score_ms.idxmin()] if len(known) else None
+        found = "no job's time is known" if least is None else f"the quickest is {least.model}, {least.score_ms:.3g} ms"
+        raise InputError(f"--max-ms {most_ms:g}: {found}. Allow more, or train a cheaper model or a smaller --size-px.")
+    return quick
 
 
 def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
@@ -97,10 +110,10 @@ def _job_lines(rows: pd.DataFrame) -> pd.DataFrame:
         "dataset", "category", "model", "protocol", "selection_split", "size_px", "settings", "data", "data_hash",
     ]  # fmt: skip
     done = rows.status == COMPLETED
-    measured = {name: rows[name].where(done) for name in (*FIGURES, "job_id")}
+    measured = {name: rows[name].where(done) for name in (*FIGURES, "score_ms", "job_id")}
     grouped = _with_data(rows).assign(**measured).groupby(line, dropna=False)
     return grouped.agg(
-        **{name: (name, "mean") for name in FIGURES},
+        **{name: (name, "mean") for name in (*FIGURES, "score_ms")},
         trials=("trials", "sum"),
         failed_trials=("failed_trials", "sum"),
         seeds=("seed", "nunique"),

@@ -15,12 +15,12 @@ from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
     "rank", "dataset", "category", "model", "size_px", "test_auc", "interval", "val_auc", "recall",
-    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "trials", "seeds", "differs", "data",
+    "false_alarm_rate", "f1", "f1_of_all", "au_pro", "score_ms", "trials", "seeds", "differs", "data",
     "status",
 )  # fmt: skip
 MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "rank", "model", "protocol", "selection_split", "size_px", "differs", "test_auc", "interval", "worst_auc",
-    "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "categories", "failed", "trials",
+    "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "score_ms", "categories", "failed", "trials",
 )  # fmt: skip
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
 HOW = (

@@ -77,6 +77,8 @@ def render(output: Output, found: Tables) -> str:
         "models": sorted(set(found.jobs.model)),
         "leads": reading.leads(lines),
         "auc": plots.auc(lines, marks) if len(lines) and lines.test_auc.notna().any() else None,
+        "devices": ", ".join(sorted(set(found.jobs.device.dropna()))),
+        "against_ms": plots.against_ms(lines, marks) if len(lines) else {},
         "by_model": reading.for_reading(models),
         "curves": plots.by_contest(found, marks),
         "searches": _searches(found),

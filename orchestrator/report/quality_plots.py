@@ -61,6 +61,34 @@ def _intervals(own: pd.DataFrame, y: list[float], model: str, mark: dict) -> dic
     }
 
 
+def against_ms(lines: pd.DataFrame, marks: dict[str, dict]) -> dict[str, dict]:
+    """By contest: test AUROC against the milliseconds of one picture, a mark a model; those that none beats in both are
+    joined. Of contests with two such lines at least."""
+    found = {}
+    for contest, own in lines[lines.test_auc.notna() & lines.score_ms.notna()].groupby("contest"):
+        if len(own) > 1:
+            front = _front(own)
+            data = [
+                {"type": "scatter", "mode": "lines", "name": "none is better and quicker", "hoverinfo": "skip",
+                 "x": numbers(front.score_ms), "y": numbers(front.test_auc), "line": {"color": FAINT, "shape": "hv"}},
+                *({"type": "scatter", "mode": "markers", "name": text(line.model), "x": numbers([line.score_ms]),
+                   "y": numbers([line.test_auc]), "hovertemplate": "%{x:.3g} ms, %{y:.3f}",
+                   "marker": {"color": marks[line.model]["color"], "symbol": marks[line.model]["symbol"], "size": 10}}
+                  for line in own.sort_values("model").itertuples()),
+            ]  # fmt: skip
+            layout = {"xaxis": axis("milliseconds a picture", type="log"), "yaxis": axis("test AUROC"),
+                      "hovermode": "closest"}  # fmt: skip
+            height = 380 + 20 * legend_rows(text(name) for name in own.model)
+            found[contest] = figure(data, layout, height, "Test AUROC against milliseconds a picture")
+    return found
+
+
+def _front(lines: pd.DataFrame) -> pd.DataFrame:
+    """Of lines with `score_ms` and `test_auc`, those that no quicker one is as good as, the quickest first."""
+    ordered = lines.sort_values(["score_ms", "test_auc"], ascending=[True, False])
+    return ordered[ordered.test_auc > ordered.test_auc.cummax().shift(fill_value=-1.0)]
+
+
 def _chance_and_borders(rows: int) -> list[dict]:
     """The line of chance, and one between each two rows."""
     return [

