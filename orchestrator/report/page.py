@@ -42,7 +42,8 @@ COLUMNS = (
     Column("val_auc", "val AUROC"),
     Column("recall", "recall"), Column("false_alarm_rate", "false alarms"), Column("f1", "F1"),
     Column("f1_of_all", "F1 of all"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
-    Column("au_pro", "AU-PRO"), Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
+    Column("au_pro", "AU-PRO"), Column("score_ms", "ms"),
+    Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
     Column("wall_s", "refit s"),
 )  # fmt: skip
 

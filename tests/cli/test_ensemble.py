@@ -11,7 +11,7 @@ def test_detectors_of_a_run_judge_together_are_ranked_and_predict(tmp_path, caps
     write_files(tmp_path / "data", 32)
     data, out = str(tmp_path / "data"), str(tmp_path / "out")
     where = ["--data-root", data, "--output", out]
-    models = ["--model", "patch_gaussian", "--model", "patchcore"]
+    models = ["--model", "patch_gaussian", "--model", "padim"]
     assert main(["run", *RUN, *where, "--category", "fabric", *models]) == 0
     for _ in range(2):  # the second takes the first one's place
         capsys.readouterr()

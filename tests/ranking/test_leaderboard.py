@@ -365,6 +365,20 @@ def test_any_column_sorts_largest_first_and_text_by_the_alphabet(row):
         leaderboard.sort(lines, "test_acu")
 
 
+def test_what_is_better_the_less_it_is_sorts_smallest_first(row):
+    lines = leaderboard.jobs(frame(row(A, auc=0.9, score_ms=9.0), row(B, auc=0.8, score_ms=0.5), row(C, auc=0.7)))
+    assert leaderboard.sort(lines, "score_ms").model.tolist() == [B, A, C]
+
+
+def test_only_those_that_are_quick_enough_are_ranked_and_none_is_an_error_that_says_what_there_is(row):
+    rows = frame(row(A, auc=0.9, score_ms=9.0), row(B, auc=0.8, score_ms=0.5), row(C, auc=0.7))
+    assert leaderboard.within_ms(rows, 9.0).model.tolist() == [A, B]
+    with pytest.raises(InputError, match=f"--max-ms 0.1: the quickest is {B}, 0.5 ms"):
+        leaderboard.within_ms(rows, 0.1)
+    with pytest.raises(InputError, match="no job's time is known"):
+        leaderboard.within_ms(frame(row(C, auc=0.7)), 0.1)
+
+
 # -- formats
 
 

@@ -52,6 +52,19 @@ def test_equal_scores_and_no_threshold_have_a_histogram(threshold):
     assert len(plots.histogram(scores, threshold)["data"]) == 2
 
 
+def test_the_front_joins_those_that_no_quicker_one_is_as_good_as():
+    lines = pd.DataFrame({"contest": "c", "model": ["ganomaly", "mean_image", "ganomaly", "mean_image", "ganomaly"],
+                          "score_ms": [1.0, 2.0, 3.0, 4.0, None], "test_auc": [0.6, 0.9, 0.8, 0.95, 1.0]})  # fmt: skip
+    front, *marks = plots.against_ms(lines, MARKS)["c"]["data"]
+    assert (front["x"], front["y"]) == ([1.0, 2.0, 4.0], [0.6, 0.9, 0.95])
+    assert len(marks) == 4, "one whose time is not known has no place"
+
+
+def test_one_detector_alone_is_no_choice():
+    line = pd.DataFrame({"contest": ["c"], "model": ["ganomaly"], "score_ms": [1.0], "test_auc": [0.6]})
+    assert plots.against_ms(line, MARKS) == {}
+
+
 def test_every_figure_is_one_that_plotly_knows(ranked_lines):
     own = plots.by_contest(rows({"a": [0.1, 0.2, 0.6, 0.5, 0.7, 0.8]}, [0]), MARKS)["c"]
     for figure in (plots.auc(ranked_lines(), MARKS), own["roc"], own["precision_recall"], *own["histograms"].values()):
