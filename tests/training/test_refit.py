@@ -162,7 +162,8 @@ def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
 @pytest.fixture(scope="module")
 def crossfitted(job, images, train):
     """A job under crossfit, two trials of it, and their refit."""
-    job = dataclasses.replace(job, experiment=dataclasses.replace(job.experiment, protocol="crossfit"))
+    asked = dataclasses.replace(job.experiment, protocol="crossfit", steps_per_epoch=2)
+    job = dataclasses.replace(job, experiment=asked)
     rows = [train(plan.trial_task(job, index, {}, 9), images) for index in (0, 1)]
     return rows, refit.refit(refit.refit_task(job, rows), images, Selections(CPU), 0.0)[0]
 
