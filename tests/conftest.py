@@ -39,7 +39,7 @@ from orchestrator.results.rows import (
     ScoreRow,
     TrialRow,
 )
-from orchestrator.training import checkpoint, detectors
+from orchestrator.training import checkpoint, detectors, scoring
 from orchestrator.training.measure import Measurement
 
 SLOW_FOLDER = Path(__file__).parent / "whole"
@@ -79,6 +79,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _cpu_s() -> float:
     """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_timings():
+    """Every refit times single pictures; here a median of two will do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "TIMED", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ CONTRAST = {  # of a defect's map to what lies around it, where it is less than 
 HALVING = [name for name in MODELS if name not in ANY_SHAPE]
 SIGNED = {"patch_forged"}  # its maps are about 0 at the highest value of a typical normal image
 LONG = {"sagan", "ganomaly", "anogan", "f_anogan", "egbad", "alad"}  # to train; no run has them unless asked to
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in MODELS]
 QUICK = {"anogan": {"latent_steps": 30}}  # 500 of them on every image of every test would take minutes
 SHORT_STEPS = {"egbad": 120, "alad": 30, "f_anogan": 40}  # of a short training; 60 of the others
 SHORT_TRAINING = {  # hyper-parameters for it, where the authors' are for tens of thousands of steps
@@ -96,7 +97,7 @@ def test_the_weights_are_a_function_of_the_seed(name):
         assert not all(torch.equal(one, two) for one, two in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in MODELS])
+@pytest.mark.parametrize("name", EACH)
 def test_after_a_short_training_gross_defects_score_higher_and_are_seen_where_they_are(name):
     detector = train(build(name, **SHORT_TRAINING.get(name, {})), products(32, seed=1), SHORT_STEPS.get(name, 60))
     normal = products(8, seed=2)
@@ -165,7 +166,7 @@ def test_every_network_changes_with_training(name):
         assert found and not any(torch.equal(one, two) for one, two in zip(before[key], found, strict=True)), key
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_saved_and_loaded_it_goes_on_bit_for_bit(name):
     images = products(16, seed=1)
     uninterrupted = train(build(name), images, ALL_PHASES)

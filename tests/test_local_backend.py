@@ -20,7 +20,6 @@ from orchestrator.results.rows import MEASURED
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Listener, Sweep
-from orchestrator.training import scoring
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +36,8 @@ def job() -> plan.Job:
 
 
 @pytest.fixture
-def run(job, images, monkeypatch):
+def run(job, images):
     """Runs the job on an output; `stop_after` epochs the time is up."""
-    monkeypatch.setattr(scoring, "TIMED", 2)  # how long a picture takes is of no interest here, and takes its time
 
     def to_the_end(root, stop_after: int | None = None) -> Sweep:
         output, epochs = Output(str(root)), []

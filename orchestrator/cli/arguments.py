@@ -174,6 +174,12 @@ def _add_leaderboard(board: Parser) -> None:
     board.add_argument(
         "--max-ms", type=float, metavar="MS", help="rank only detectors that judge a picture in so many milliseconds"
     )
+    board.add_argument(
+        "--at-fpr", type=float, metavar="X", help="false-positive rate that recall_at_fpr is taken at (default: 0.05)"
+    )
+    board.add_argument(
+        "--at-recall", type=float, metavar="X", help="recall that fpr_at_recall is taken at (default: 0.95)"
+    )
     board.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     board.add_argument(
         "--watch", type=float, nargs="?", const=5.0, metavar="SECONDS",

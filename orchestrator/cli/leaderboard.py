@@ -3,14 +3,17 @@
 from orchestrator.cli.outputs import opened
 from orchestrator.display import ranking
 from orchestrator.errors import InputError
+from orchestrator.experiment.config import flag
+from orchestrator.ranking.comparison import Wish
 
 
 def main(asked) -> int:
     """Prints it as asked."""
     if asked.sort and (asked.paper or asked.sql is not None):
         raise InputError("--sort goes with --by; --paper has its own order, and --sql its ORDER BY.")
-    if asked.max_ms is not None and (asked.paper or asked.sql is not None or asked.watch is not None):
-        raise InputError("--max-ms goes with --by and --sort; leave --paper, --sql and --watch out.")
+    for name in ("max_ms", "at_fpr", "at_recall"):
+        if getattr(asked, name) is not None and (asked.paper or asked.sql is not None or asked.watch is not None):
+            raise InputError(f"{flag(name)} goes with --by and --sort; leave --paper, --sql and --watch out.")
     if asked.watch is not None and (asked.paper or asked.sql is not None or asked.format != "table"):
         raise InputError("--watch shows the ranking as a table; leave --paper, --sql and --format out.")
     with opened(asked.output) as output:
@@ -29,5 +32,7 @@ def main(asked) -> int:
                 )
             ranking.print_rows(sql.query(asked.sql, output.sources), asked.format)
         else:
-            ranking.print_leaderboard(output, asked.by, asked.sort, asked.format, most_ms=asked.max_ms)
+            shares = {"fpr": asked.at_fpr, "recall": asked.at_recall}
+            wish = Wish(**{name: share for name, share in shares.items() if share is not None})
+            ranking.print_leaderboard(output, asked.by, asked.sort, asked.format, most_ms=asked.max_ms, wish=wish)
     return 0

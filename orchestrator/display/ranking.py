@@ -11,6 +11,7 @@ from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError
 from orchestrator.ranking import leaderboard, reading
 from orchestrator.ranking import paper as published
+from orchestrator.ranking.comparison import Wish
 from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.words import cell, printable
@@ -23,7 +24,7 @@ PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all othe
 
 def print_leaderboard(
     output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None,
-    most_ms: float | None = None,
+    most_ms: float | None = None, wish: Wish = Wish(),
 ) -> None:  # fmt: skip
     """Prints the ranking of `output`, or of the jobs `only`, or of those that judge a picture in `most_ms`. Raises
     InputError where there are no rows."""
@@ -40,9 +41,9 @@ def print_leaderboard(
         rows = leaderboard.within_ms(rows, most_ms)
     scores = output.table("scores").to_pandas()
     if format in ("json", "csv"):
-        _data(_rendered(reading.view(rows, scores, by, sort), format))
+        _data(_rendered(reading.view(rows, scores, by, sort, wish), format))
         return
-    found = reading.read(rows, scores, by, sort)
+    found = reading.read(rows, scores, by, sort, wish)
     if format == "markdown":
         _data(reading.markdown(found.names, found.cells))
     else:

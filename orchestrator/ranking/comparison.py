@@ -3,6 +3,7 @@
 `runs` are completed rows of one model, on one category or several; `judged` are the scores that they left.
 """
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -11,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from orchestrator.metrics import intervals, shares
+from orchestrator.errors import InputError
+from orchestrator.metrics import intervals, operating_points, shares
 from orchestrator.metrics.intervals import Estimate, Interval
+from orchestrator.metrics.operating_points import Point
 
 CATEGORY = ["dataset", "category"]
 SAME_IMAGES = [*CATEGORY, "seed", "data_hash", "split_hash"]  # two runs that agree in these share their test part
 
+POINTS = ("recall_at_fpr", "fpr_at_recall")  # of the test part's ROC curve
 RUN = ["job_id", *SAME_IMAGES, "test_auc", "test_auc_low", "test_auc_high", "threshold"]  # columns that are read here
 
 
@@ -36,6 +40,19 @@ class Judgement:
 
 
 Judged = dict[str, Judgement]  # by job id
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The shares that `operating_points` are taken at."""
+
+    fpr: float = 0.05
+    recall: float = 0.95
+
+    def __post_init__(self):
+        for name, share in (("--at-fpr", self.fpr), ("--at-recall", self.recall)):
+            if not 0 < share < 1:
+                raise InputError(f"{name} {share:g}: a share above 0 and below 1 is expected, as 0.05.")
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,18 @@ def verdict_intervals(runs: pd.DataFrame, judged: Judged) -> dict[str, Interval]
     return shares.verdict_intervals(labels, flagged)
 
 
+def operating_point_means(runs: pd.DataFrame, judged: Judged, wish: Wish) -> dict[str, Point]:
+    """`recall_at_fpr` and `fpr_at_recall`, means over categories, and over seeds within each; none without scores.
+
+    The ends of the intervals are means too, as if all runs erred together: those of several seeds are no more evidence
+    than one, those of several categories are, and have wider intervals than need be.
+    """
+    if runs.empty or not set(runs.job_id) <= set(judged):
+        return {}
+    means = [_points([judged[job] for job in own.job_id], wish) for _, own in runs.groupby(CATEGORY)]
+    return {name: _mean([points[name] for points in means]) for name in POINTS if all(name in own for own in means)}
+
+
 def lead(first: pd.DataFrame, second: pd.DataFrame, judged: Judged) -> Lead | None:
     """Of two models on the same seeds and images.
 
@@ -124,6 +153,20 @@ def standings(ranking: Sequence[pd.DataFrame], judged: Judged) -> list[Standing]
         Standing(1 + int(better[i]), len(places) - int(worse[i]), adjusted.get((0, i)), len(found))
         for i in range(len(places))
     ]
+
+
+def _points(parts: Sequence[Judgement], wish: Wish) -> dict[str, Point]:
+    """POINTS of the runs on one category; none where a score is not finite."""
+    if any(part.placed is None for part in parts):
+        return {}
+    return {
+        "recall_at_fpr": _mean([operating_points.recall_at_fpr(part.labels, part.scores, wish.fpr) for part in parts]),
+        "fpr_at_recall": _mean([operating_points.fpr_at_recall(part.labels, part.scores, wish.recall) for part in parts]),
+    }
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    return Point(*(float(np.mean(ends)) for ends in zip(*map(dataclasses.astuple, points), strict=True)))
 
 
 def _by_place(runs: pd.DataFrame) -> dict[tuple, tuple[str, float]]:

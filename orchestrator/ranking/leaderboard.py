@@ -5,6 +5,7 @@ import pandas as pd
 from datasets.split import PROTOCOLS
 from orchestrator.errors import InputError, choice
 from orchestrator.ranking import choices, comparison
+from orchestrator.ranking.comparison import Wish
 from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.rows import COMPLETED
 
@@ -14,8 +15,8 @@ FIGURES = (
     "test_auc", "val_auc", "accuracy", "precision", "recall", "false_alarm_rate", "f1", "f1_of_all",
     "average_precision", "pixel_auroc", "au_pro",
 )  # fmt: skip
-RATES = ("recall", "false_alarm_rate")  # shown with their intervals
-LESS_IS_BETTER = ("rank", "score_ms", "false_alarm_rate")
+RATES = ("recall", "false_alarm_rate")  # with intervals
+LESS_IS_BETTER = ("rank", "score_ms", "false_alarm_rate", "fpr_at_recall")
 LEAD = {
     "lead_of": object,
     "lead_over": object,
@@ -29,18 +30,18 @@ LEAD = {
 }
 
 
-def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = Wish()) -> pd.DataFrame:
     """One line for each (dataset, category, data, model, size, settings): means over seeds, ranked within its category.
     Where a category's pictures have changed, the newest are ranked; lines on older ones have no rank.
 
     With the table of `scores`, each mean has its 95 % interval, each line the best and the worst rank that the
-    comparisons of its ranking leave open, and each first line its lead over the second. Without it, only a single seed
-    has an interval: its row's own.
+    comparisons of its ranking leave open, each first line its lead over the second, and two points of its ROC curve, as `wish` says.
+    Without it, only a single seed has an interval: its row's own.
     """
-    return rows if rows.empty else _ranked(_job_lines(rows), rows, scores, ["dataset", "category"])
+    return rows if rows.empty else _ranked(_job_lines(rows), rows, scores, wish, ["dataset", "category"])
 
 
-def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = Wish()) -> pd.DataFrame:
     """One line for each model and size: the mean over the categories that it has finished, each on its newest data,
     with interval and lead as in `jobs`.
 
@@ -65,7 +66,7 @@ def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataF
         trials=("trials", "sum"),
         job_ids=("job_ids", lambda column: [job for ids in column for job in ids]),
     ).reset_index()
-    return _ranked(means, rows, scores, [])
+    return _ranked(means, rows, scores, wish, [])
 
 
 def by_category(rows: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +137,9 @@ def _with_data(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(data=data, data_hash=hashes)
 
 
-def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, per: list[str]) -> pd.DataFrame:
+def _ranked(
+    lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None, wish: Wish, per: list[str]
+) -> pd.DataFrame:
     """Adds `rank` by test AUROC among lines of one protocol (and of what `per` names): equal figures share one,
     failures and older data have none. Then what tells settings apart, the intervals and leads."""
     within = [*per, "protocol"]
@@ -147,12 +150,14 @@ def _ranked(lines: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame | None
     keys = [*within, *(["data"] if "data" in lines else []), "rank", "model", "size_px"]
     lines = lines.sort_values(keys, key=lambda c: c.map(order) if c.name == "protocol" else c, na_position="last")
     lines = lines[["rank", *[name for name in lines.columns if name != "rank"]]].reset_index(drop=True)
-    return _compared(lines, rows, {} if scores is None else comparison.judged(scores), within)
+    return _compared(lines, rows, {} if scores is None else comparison.judged(scores), wish, within)
 
 
-def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged, within: list[str]) -> pd.DataFrame:
-    """Ranked lines with the interval of each mean, the ranks that are left open, and the lead of each ranking's first
-    line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
+def _compared(
+    lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged, wish: Wish, within: list[str]
+) -> pd.DataFrame:
+    """Ranked lines with the interval of each mean, the points of `wish`, the ranks that are left open, and the lead of each ranking's
+    first line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
     by_id = rows[comparison.RUN].set_index("job_id")
     runs = [by_id.loc[ids].reset_index() for ids in lines.pop("job_ids")]
     _insert_intervals(lines, "test_auc", [comparison.interval(own, judged) for own in runs])
@@ -160,6 +165,11 @@ def _compared(lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged
         rates = [comparison.verdict_intervals(own, judged) for own in runs]
         for name in RATES:
             _insert_intervals(lines, name, [found.get(name, (None, None)) for found in rates])
+    points = [comparison.operating_point_means(own, judged, wish) for own in runs]
+    for name in comparison.POINTS:
+        found = [own.get(name) for own in points]
+        lines[name] = pd.Series([point and point.value for point in found], dtype=float)
+        _insert_intervals(lines, name, [(point.low, point.high) if point else (None, None) for point in found])
     best, worst, leads = {}, {}, [{}] * len(lines)
     for _, ranking in lines[lines["rank"].notna()].groupby(within):
         places = comparison.standings([runs[i] for i in ranking.index], judged)
@@ -214,6 +224,6 @@ def at_size(model: str, size_px: int) -> str:
 
 VIEWS = {
     "job": jobs,
-    "category": lambda rows, scores: by_category(rows),
+    "category": lambda rows, scores, wish: by_category(rows),
     "model": by_model,
 }

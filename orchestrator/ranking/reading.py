@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.ranking import leaderboard
+from orchestrator.ranking.comparison import POINTS, Wish
 from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
@@ -22,6 +23,7 @@ MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "rank", "model", "protocol", "selection_split", "size_px", "differs", "test_auc", "interval", "worst_auc",
     "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "score_ms", "categories", "failed", "trials",
 )  # fmt: skip
+SHARES = (*leaderboard.RATES, *POINTS)  # shown with their intervals
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
 HOW = (
     "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
@@ -41,18 +43,21 @@ class Reading:
     leads: tuple[str, ...] = ()  # does each first beat its second?
 
 
-def read(rows: pd.DataFrame, scores: pd.DataFrame, by: str = "job", sort: str | None = None) -> Reading:
+def read(
+    rows: pd.DataFrame, scores: pd.DataFrame, by: str = "job", sort: str | None = None, wish: Wish = Wish()
+) -> Reading:
     """The ranking of at least one row of jobs. Raises InputError for a column to sort by that there is not."""
-    lines = view(rows, scores, by, sort)
-    shown = for_reading(lines)
-    return Reading(
-        tuple(shown.columns), tuple(map(tuple, shown.values)), numbers(lines), caption(rows), tuple(leads(lines))
-    )
+    lines = view(rows, scores, by, sort, wish)
+    shown = for_reading(lines, sort)
+    text = caption(rows)
+    if sort in POINTS:
+        text += f"\n{sort}: {_of_point(sort, wish)}"
+    return Reading(tuple(shown.columns), tuple(map(tuple, shown.values)), numbers(lines), text, tuple(leads(lines)))
 
 
-def view(rows: pd.DataFrame, scores: pd.DataFrame, by: str, sort: str | None) -> pd.DataFrame:
+def view(rows: pd.DataFrame, scores: pd.DataFrame, by: str, sort: str | None, wish: Wish) -> pd.DataFrame:
     """The lines of one of leaderboard.VIEWS, sorted as asked."""
-    lines = leaderboard.VIEWS[by](rows, scores)
+    lines = leaderboard.VIEWS[by](rows, scores, wish)
     return leaderboard.sort(lines, sort) if sort else lines
 
 
@@ -86,19 +91,22 @@ def markdown_text(text: str) -> str:
     return re.sub(r"[\\`*~|\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", html.escape(printable(text), quote=False))
 
 
-def for_reading(lines: pd.DataFrame) -> pd.DataFrame:
-    """Only the columns that a person compares, as short text; the same in every line is said by `caption` instead."""
+def for_reading(lines: pd.DataFrame, sort: str | None = None) -> pd.DataFrame:
+    """Only the columns that a person compares, and the one that lines are sorted by, as short text; the same in every
+    line is said by `caption` instead."""
     table = lines.copy()
     if "rank_best" in table:
         table["rank"] = ranks(table)
     views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
+    if sort and sort not in names:
+        names = (*names, sort)
     if "interval" in names:
         table["interval"] = intervals(table.test_auc_low, table.test_auc_high)
-    for name in (name for name in leaderboard.RATES if f"{name}_low" in table and name in names):
+    for name in (name for name in SHARES if f"{name}_low" in table and name in names):
         table[name] = list(map(with_interval, table[name], table[f"{name}_low"], table[f"{name}_high"]))
-    optional = (*CIRCUMSTANCES, "seeds", "status") if names == COLUMNS else CIRCUMSTANCES
-    table = table[[name for name in names if name not in optional or table[name].nunique() > 1]]
+    optional = (*CIRCUMSTANCES, "seeds", "status") if "seeds" in names else CIRCUMSTANCES
+    table = table[[name for name in names if name == sort or name not in optional or table[name].nunique() > 1]]
     return table.rename(columns={"interval": "95 % interval", "differs": "settings"}).map(short)
 
 
@@ -145,6 +153,15 @@ def caption(rows: pd.DataFrame) -> str:
         text += f"\nsearched no further, by the race (the column stopped says why): {_stopped(stopped)}"
     older = len(rows) - len(leaderboard.newest(rows))
     return f"{text}\n{not_ranked(older)}" if older else text
+
+
+def _of_point(name: str, wish: Wish) -> str:
+    """What a column of POINTS is."""
+    what = {
+        "recall_at_fpr": f"share of the defective images found where {wish.fpr:.3g} of the good ones are flagged",
+        "fpr_at_recall": f"share of the good images flagged where {wish.recall:.3g} of the defective ones are found",
+    }
+    return f"{what[name]}, by the test part's own scores; 95 % interval in brackets"
 
 
 def _stopped(rows: pd.DataFrame) -> str:

@@ -313,6 +313,13 @@ def test_a_leaderboard_beside_the_paper_that_is_to_be_something_else_too(other, 
     assert other[0] in complaint(capsys, "leaderboard", "--output", str(tmp_path), "--paper", *other)
 
 
+@pytest.mark.parametrize("share", ["--at-fpr", "--at-recall"])
+def test_a_share_that_is_none_or_goes_with_another_view(share, tmp_path, capsys):
+    line = complaint(capsys, "leaderboard", "--output", str(tmp_path), share, "5")
+    assert f"{share} 5: a share above 0 and below 1 is expected" in line
+    assert share in complaint(capsys, "leaderboard", "--output", str(tmp_path), "--sql", "SELECT 1", share, "0.5")
+
+
 def test_sql_that_is_wrong(data, tmp_path, capsys):
     main(own(data, tmp_path / "out"))
     capsys.readouterr()

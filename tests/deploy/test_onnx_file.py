@@ -19,6 +19,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 SIZE = (50, 70)
+LONG = {"patch_forged", "patchcore", "padim"}  # to export
 
 
 def pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +31,14 @@ def exported(load) -> export.Export:
     return export.export(load("mean_image"), SIZE, ".onnx")
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if not MODELS[name].optimises_to_score])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        for name in MODELS
+        if not MODELS[name].optimises_to_score
+    ],
+)
 def test_every_fixed_program_of_the_image_is_the_detector_for_any_count_of_pictures(load, model):
     found = load(model)
     low, middle, _ = sorted(scoring.score(found.detector("cpu"), _framed(found, pictures(3)))[0])

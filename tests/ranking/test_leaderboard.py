@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.ranking import leaderboard, reading
+from orchestrator.ranking.comparison import Wish
 from orchestrator.ranking.sql import query
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
@@ -377,6 +379,27 @@ def test_only_those_that_are_quick_enough_are_ranked_and_none_is_an_error_that_s
         leaderboard.within_ms(rows, 0.1)
     with pytest.raises(InputError, match="no job's time is known"):
         leaderboard.within_ms(frame(row(C, auc=0.7)), 0.1)
+
+
+def test_what_is_found_at_few_false_alarms_is_a_column_and_may_be_sorted_by(sweep):
+    rows, scores = sweep({A: 3.0, B: 1.0})
+    lines = leaderboard.jobs(rows, scores, Wish(fpr=0.2))
+    assert leaderboard.sort(lines, "recall_at_fpr").model.tolist() == [A, B]
+    assert leaderboard.sort(lines, "fpr_at_recall").model.tolist() == [A, B]
+    assert (lines.recall_at_fpr > leaderboard.jobs(rows, scores).recall_at_fpr).any()
+    assert (lines.recall_at_fpr_low <= lines.recall_at_fpr).all() and (lines.fpr_at_recall_high < 1).any()
+    assert leaderboard.jobs(rows).recall_at_fpr.isna().all(), "it is of the scores"
+
+
+def test_a_column_that_is_sorted_by_is_shown_and_said_what_it_is(sweep):
+    rows, scores = sweep({A: 3.0, B: 1.0})
+    assert "recall_at_fpr" not in reading.read(rows, scores).names
+    shown = reading.read(rows, scores, sort="recall_at_fpr", wish=Wish(fpr=0.2))
+    assert shown.names[-1] == "recall_at_fpr" and re.fullmatch(r"1\.00 \(0\.\d+-1\.00\)", shown.cells[0][-1])
+    assert "share of the defective images found where 0.2 of the good ones are flagged" in shown.caption
+    assert "wall_s" in reading.read(rows, scores, sort="wall_s").names
+    by_model = reading.read(rows, scores, "model", "fpr_at_recall")
+    assert by_model.names[-1] == "fpr_at_recall" and "where 0.95 of the defective" in by_model.caption
 
 
 # -- formats

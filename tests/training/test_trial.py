@@ -20,6 +20,9 @@ from orchestrator.training import saved_state, trial
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
+LONG = {"alad", "f_anogan"}  # to train; no run has them unless asked to
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in MODELS]
+EACH_TRAINED = [param for param in EACH if param.values[0] not in TRAINING_FREE]
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +214,7 @@ def pieces(of: plan.TrialTask, images, storage, epochs_each: int, every_s: float
         assert seen[0] <= of.job.experiment.epochs
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", EACH)
 def test_a_trial_cut_short_after_every_epoch_leaves_the_row_of_one_that_was_not(model, images, tmp_path, train):
     few, of = small(images, 8), task(job(model, epochs=3, batch=4))
     if model == "anogan":
@@ -237,7 +240,7 @@ class Killed(BaseException):
     """As by `kill -9`: nobody catches it."""
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name not in TRAINING_FREE])
+@pytest.mark.parametrize("model", EACH_TRAINED)
 def test_a_trial_killed_within_an_epoch_goes_on_from_a_step_to_the_very_same_row(
     model, images, tmp_path, train, monkeypatch
 ):
