@@ -12,8 +12,9 @@ of zero width, and the mean width. The standard error of a share of .95 over 200
 - several seeds of a detector whose skill varies (its separation, in standard deviations, by .3): the mean over seeds
   against the expected AUROC of a training. They judge the same test part, random halves of the same images as protocol
   holdout does, or images of their own
+- recall where 5 % of the good images are flagged, of one detector: orchestrator.metrics.operating_points.recall_at_fpr
 
-    python benchmarks/coverage.py                      # three minutes on one CPU core
+    python benchmarks/coverage.py                      # four minutes on one CPU core
     python benchmarks/coverage.py --repetitions 200    # twenty seconds
 """
 
@@ -22,10 +23,11 @@ import argparse
 import numpy as np
 from scipy import stats
 
-from orchestrator.metrics import intervals
+from orchestrator.metrics import intervals, operating_points
 
 PARTS = ((10, 31), (6, 15), (20, 60))  # good and defective images
 AUROCS = (0.8, 0.95, 0.99)
+RECALL_PARTS, FPR = ((10, 31), (60, 60), (100, 50), (300, 100)), 0.05
 SHAPES = {"equal": (1.0, 1.0), "wide defects": (1.0, 2.0), "wide normals": (2.0, 1.0)}  # spreads of normals and defects
 BOOTSTRAPS = 1000
 SHARED_LUCK, SKILL_SPREAD = 0.5, 0.3
@@ -39,6 +41,7 @@ def main() -> None:
     print_one(repetitions)
     print_two(repetitions)
     print_seeds(repetitions)
+    print_recall(repetitions)
 
 
 def print_one(repetitions: int) -> None:
@@ -77,6 +80,19 @@ def print_seeds(repetitions: int) -> None:
                 print_line(seeds, judged, truth, held, width)
 
 
+def print_recall(repetitions: int) -> None:
+    print_head("good / defective | shape | recall at 5 % false alarms | mean figure | held | width")
+    for part in RECALL_PARTS:
+        for shape, spreads in SHAPES.items():
+            for auroc in AUROCS:
+                draws = [scores(part, auroc, spreads, rng) for rng in generators(repetitions)]
+                points = [operating_points.recall_at_fpr(labels_of(part), own, FPR) for own in draws]
+                truth = recall_at(FPR, auroc, spreads)
+                held, _, width = summary(truth, [(point.low, point.high) for point in points])
+                mean = float(np.mean([point.value for point in points]))
+                print_line(f"{part[0]} / {part[1]}", shape, truth, mean, held, width)
+
+
 # -- what is drawn
 
 
@@ -103,6 +119,12 @@ def pair(part: tuple[int, int], auroc: float, rng: np.random.Generator) -> list[
     luck = np.sqrt(SHARED_LUCK) * rng.normal(size=len(labels))
     own = np.sqrt(1 - SHARED_LUCK) * rng.normal(size=(2, len(labels)))
     return list(luck + own + distance(auroc, (1.0, 1.0)) * labels)
+
+
+def recall_at(fpr: float, auroc: float, spreads: tuple[float, float]) -> float:
+    """Of the two Gaussians of `scores`."""
+    threshold = spreads[0] * stats.norm.isf(fpr)
+    return float(stats.norm.sf((threshold - distance(auroc, spreads)) / spreads[1]))
 
 
 def expected_auroc(auroc: float) -> float:
