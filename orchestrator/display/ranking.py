@@ -11,7 +11,7 @@ from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError
 from orchestrator.ranking import leaderboard, reading
 from orchestrator.ranking import paper as published
-from orchestrator.ranking.comparison import Wish
+from orchestrator.ranking.comparison import USUAL, Wish
 from orchestrator.ranking.reading import Reading
 from orchestrator.results.output import Output
 from orchestrator.words import cell, printable
@@ -24,7 +24,7 @@ PAPER_TEXT = {"category", "figure", "model", "protocol", "settings"}  # all othe
 
 def print_leaderboard(
     output: Output, by: str = "job", sort: str | None = None, format: str = "table", only: set[str] | None = None,
-    most_ms: float | None = None, wish: Wish = Wish(),
+    most_ms: float | None = None, wish: Wish = USUAL,
 ) -> None:  # fmt: skip
     """Prints the ranking of `output`, or of the jobs `only`, or of those that judge a picture in `most_ms`. Raises
     InputError where there are no rows."""

@@ -55,6 +55,9 @@ class Wish:
                 raise InputError(f"{name} {share:g}: a share above 0 and below 1 is expected, as 0.05.")
 
 
+USUAL = Wish()
+
+
 @dataclass(frozen=True)
 class Lead:
     """By how much the mean test AUROC of one model exceeds another's, over the jobs that they can be paired in."""
@@ -159,10 +162,9 @@ def _points(parts: Sequence[Judgement], wish: Wish) -> dict[str, Point]:
     """POINTS of the runs on one category; none where a score is not finite."""
     if any(part.placed is None for part in parts):
         return {}
-    return {
-        "recall_at_fpr": _mean([operating_points.recall_at_fpr(part.labels, part.scores, wish.fpr) for part in parts]),
-        "fpr_at_recall": _mean([operating_points.fpr_at_recall(part.labels, part.scores, wish.recall) for part in parts]),
-    }
+    at_fpr = [operating_points.recall_at_fpr(part.labels, part.scores, wish.fpr) for part in parts]
+    at_recall = [operating_points.fpr_at_recall(part.labels, part.scores, wish.recall) for part in parts]
+    return dict(zip(POINTS, (_mean(at_fpr), _mean(at_recall)), strict=True))
 
 
 def _mean(points: Sequence[Point]) -> Point:

@@ -5,7 +5,7 @@ import pandas as pd
 from datasets.split import PROTOCOLS
 from orchestrator.errors import InputError, choice
 from orchestrator.ranking import choices, comparison
-from orchestrator.ranking.comparison import Wish
+from orchestrator.ranking.comparison import USUAL, Wish
 from orchestrator.results.newest import is_older, newest_data
 from orchestrator.results.rows import COMPLETED
 
@@ -30,18 +30,18 @@ LEAD = {
 }
 
 
-def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = Wish()) -> pd.DataFrame:
+def jobs(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = USUAL) -> pd.DataFrame:
     """One line for each (dataset, category, data, model, size, settings): means over seeds, ranked within its category.
     Where a category's pictures have changed, the newest are ranked; lines on older ones have no rank.
 
     With the table of `scores`, each mean has its 95 % interval, each line the best and the worst rank that the
-    comparisons of its ranking leave open, each first line its lead over the second, and two points of its ROC curve, as `wish` says.
-    Without it, only a single seed has an interval: its row's own.
+    comparisons of its ranking leave open, two points of its ROC curve, as `wish` says, and each first line its lead
+    over the second. Without it, only a single seed has an interval: its row's own.
     """
     return rows if rows.empty else _ranked(_job_lines(rows), rows, scores, wish, ["dataset", "category"])
 
 
-def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = Wish()) -> pd.DataFrame:
+def by_model(rows: pd.DataFrame, scores: pd.DataFrame | None = None, wish: Wish = USUAL) -> pd.DataFrame:
     """One line for each model and size: the mean over the categories that it has finished, each on its newest data,
     with interval and lead as in `jobs`.
 
@@ -156,8 +156,8 @@ def _ranked(
 def _compared(
     lines: pd.DataFrame, rows: pd.DataFrame, judged: comparison.Judged, wish: Wish, within: list[str]
 ) -> pd.DataFrame:
-    """Ranked lines with the interval of each mean, the points of `wish`, the ranks that are left open, and the lead of each ranking's
-    first line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
+    """Ranked lines with the interval of each mean, the points of `wish`, the ranks that are left open, and the lead of
+    each ranking's first line over its second. The p value of a lead is adjusted for all comparisons of its ranking."""
     by_id = rows[comparison.RUN].set_index("job_id")
     runs = [by_id.loc[ids].reset_index() for ids in lines.pop("job_ids")]
     _insert_intervals(lines, "test_auc", [comparison.interval(own, judged) for own in runs])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.ranking import leaderboard
-from orchestrator.ranking.comparison import POINTS, Wish
+from orchestrator.ranking.comparison import POINTS, USUAL, Wish
 from orchestrator.words import count, printable
 
 COLUMNS = (  # of leaderboard.jobs, for reading
@@ -44,7 +44,7 @@ class Reading:
 
 
 def read(
-    rows: pd.DataFrame, scores: pd.DataFrame, by: str = "job", sort: str | None = None, wish: Wish = Wish()
+    rows: pd.DataFrame, scores: pd.DataFrame, by: str = "job", sort: str | None = None, wish: Wish = USUAL
 ) -> Reading:
     """The ranking of at least one row of jobs. Raises InputError for a column to sort by that there is not."""
     lines = view(rows, scores, by, sort, wish)

@@ -20,6 +20,7 @@ import orchestrator.report.warm_starts as warm_starts
 import orchestrator.report.what_was_run as facts
 from orchestrator.experiment import cues
 from orchestrator.ranking import leaderboard, reading
+from orchestrator.ranking.comparison import USUAL
 from orchestrator.report.tables import CONTEST, Tables, is_number
 from orchestrator.results.output import Output
 from orchestrator.results.rows import COMPLETED
@@ -40,7 +41,8 @@ COLUMNS = (
     Column("rank", "rank"), Column("contest", "category", False), Column("model", "model", False),
     Column("status", "status", False), Column("test_auc", "test AUROC"), Column("interval", "95 % interval", False),
     Column("val_auc", "val AUROC"),
-    Column("recall", "recall"), Column("false_alarm_rate", "false alarms"), Column("f1", "F1"),
+    Column("recall", "recall"), Column("false_alarm_rate", "false alarms"),
+    Column("recall_at_fpr", f"recall at {USUAL.fpr:.0%} false alarms"), Column("f1", "F1"),
     Column("f1_of_all", "F1 of all"), Column("average_precision", "AP"), Column("pixel_auroc", "pixel AUROC"),
     Column("au_pro", "AU-PRO"), Column("score_ms", "ms"),
     Column("trials", "trials"), Column("failed_trials", "failed"), Column("seeds", "seeds"),
@@ -116,7 +118,7 @@ def _cell(column: Column, line: dict) -> Cell:
         low, high = line["test_auc_low"], line["test_auc_high"]
         return Cell(f"{low:.3f}–{high:.3f}", low) if is_number(low) else Cell("–", None)
     value = line[column.name]
-    if column.name in leaderboard.RATES and is_number(value):
+    if column.name in reading.SHARES and is_number(value):
         shown = reading.with_interval(value, line[f"{column.name}_low"], line[f"{column.name}_high"])
         return Cell(shown.replace("-", "–"), value)
     if column.name == "status":
