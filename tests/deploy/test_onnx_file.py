@@ -19,7 +19,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 SIZE = (50, 70)
-LONG = {"patch_forged", "patchcore", "padim"}  # to export
+QUICK = {"mean_image", "patch_gaussian", "skip_ganomaly"}  # to export
 
 
 def pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -34,7 +34,7 @@ def exported(load) -> export.Export:
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
         for name in MODELS
         if not MODELS[name].optimises_to_score
     ],
