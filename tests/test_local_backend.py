@@ -5,8 +5,6 @@ import dataclasses
 import pytest
 import torch
 
-from datasets.frame import Frame
-from datasets.images import load
 from model.catalog import MODELS
 from orchestrator.errors import RunError
 from orchestrator.estimate.schedule import Place
@@ -22,21 +20,17 @@ from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Listener, Sweep
 
 
-@pytest.fixture(scope="module")
-def images():
-    return load("synthetic", None, "fabric", Frame(32, 32))
-
-
 @pytest.fixture
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("skip_ganomaly",), category=("fabric",), size_px=(32,), trials=2, epochs=3, steps_per_epoch=2, batch=4
-    )
+        model=("sa_skip_ganomaly",), category=("fabric",), size_px=(32,), trials=2, epochs=3, steps_per_epoch=2, batch=4,
+        set=("width=8",),
+    )  # fmt: skip
     return jobs(experiment, survey(experiment, None), 1)[0]
 
 
 @pytest.fixture
-def run(job, images):
+def run(job, fabric):
     """Runs the job on an output; `stop_after` epochs the time is up."""
 
     def to_the_end(root, stop_after: int | None = None) -> Sweep:
@@ -51,7 +45,7 @@ def run(job, images):
         with Claims(output) as claims:
             sweep = Sweep(Ledger.read([job], output), output, claims, Place(1))
             sweep.listeners.append(Clock())
-            LocalBackend(Execution(backend="local")).run(sweep, {job.decoding: images})
+            LocalBackend(Execution(backend="local")).run(sweep, {job.decoding: fabric})
         sweep.heard = epochs
         return sweep
 
@@ -89,7 +83,7 @@ def test_a_refit_that_fails_is_a_row_and_the_storages_fault_is_not(run, tmp_path
     def refuse(self, *args):
         raise RuntimeError("no such detector")
 
-    monkeypatch.setattr(MODELS["skip_ganomaly"], "reconstruct", refuse)
+    monkeypatch.setattr(MODELS["sa_skip_ganomaly"], "reconstruct", refuse)
     (row,) = run(tmp_path / "a").output.jobs()
     assert row.status == "failed" and "no such detector" in row.error
     (tmp_path / "b").mkdir()

@@ -203,8 +203,8 @@ def test_a_run_begins_with_the_best_of_the_run_before(tmp_path, few_images, caps
         if not (two / name).exists():
             (two / name).symlink_to(few_images / "fabric")
     command = (
-        f"run --backend local --dataset folder --data-root {two} --model skip_ganomaly --size-px 32 "
-        f"--epochs 1 --steps-per-epoch 2 --batch 4 --output {tmp_path}/out --scheduler none"
+        f"run --backend local --dataset folder --data-root {two} --model sa_skip_ganomaly --set width=8 "
+        f"--size-px 32 --epochs 1 --steps-per-epoch 2 --batch 4 --output {tmp_path}/out --scheduler none"
     ).split()
     assert cli.main([*command, "--trials", "2"]) == 0
     assert cli.main([*command, "--trials", "1", "--warm-start", f"{tmp_path}/out"]) == 0

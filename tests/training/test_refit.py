@@ -30,8 +30,9 @@ def images(fabric):
 @pytest.fixture(scope="module")
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("sa_skip_ganomaly",), category=("fabric",), size_px=(32,), epochs=3, steps_per_epoch=4, batch=8
-    )
+        model=("sa_skip_ganomaly",), category=("fabric",), size_px=(32,), epochs=3, steps_per_epoch=4, batch=16,
+        set=("width=16",),
+    )  # fmt: skip
     return jobs(experiment, survey(experiment, None), 1)[0]
 
 
