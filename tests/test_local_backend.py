@@ -23,8 +23,8 @@ from orchestrator.sweep.sweep import Listener, Sweep
 @pytest.fixture
 def job() -> plan.Job:
     experiment = Experiment(
-        model=("sa_skip_ganomaly",), category=("fabric",), size_px=(32,), trials=2, epochs=3, steps_per_epoch=2, batch=4,
-        set=("width=8",),
+        model=("sa_skip_ganomaly",), set=("width=8",), category=("fabric",), size_px=(32,), trials=2, epochs=3,
+        steps_per_epoch=2, batch=4,
     )  # fmt: skip
     return jobs(experiment, survey(experiment, None), 1)[0]
 
