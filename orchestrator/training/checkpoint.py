@@ -26,6 +26,7 @@ from datasets.frame import FITS, LARGEST_PX, Frame
 from model.catalog import ENSEMBLE, KNOWN
 from model.contract import Detector
 from orchestrator.errors import InputError, choice
+from orchestrator.metrics import looks
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import detectors
@@ -81,6 +82,7 @@ class Config:
     false_alarm_rate_high: float | None = None
     f1: float | None = None
     f1_of_all: float | None = None  # of flagging everything
+    looks: dict[str, Any] | None = None  # quantiles of what normal images look like; None in older ones
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(Config).items():
@@ -98,6 +100,13 @@ class Config:
             if isinstance(value, int) and abs(value) > MOST_WHOLE:
                 raise InputError(f"{name} is out of all bounds; at most {MOST_WHOLE} is expected.")
 
+        for name, quantiles in (self.looks or {}).items():
+            _check_type(f"looks: {name}", quantiles, list)
+            for value in quantiles:
+                _check_type(f"looks: {name}", value, float)
+            is_sound = len(quantiles) == len(looks.SHARES) and all(map(math.isfinite, quantiles))
+            if name not in looks.KINDS or not is_sound or sorted(quantiles) != quantiles:
+                raise InputError(f"looks: {name[:LONGEST_SHOWN]!r} has no {len(looks.SHARES)} quantiles in order.")
         for name in SHARES:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to 1 is expected.")
@@ -164,6 +173,7 @@ def files(detector: Detector, row: JobRow, measured: Measurement) -> dict[str, b
         "image_shape": detector.image_shape,
         "map_low": measured.map_low,
         "map_high": measured.map_high,
+        "looks": measured.looks or None,
         "weights_sha256": hashlib.sha256(weights.getvalue()).hexdigest(),
     }
     taken = {f.name: getattr(row, f.name) for f in dataclasses.fields(Config) if f.name not in own}

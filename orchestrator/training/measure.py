@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from datasets.images import Images
 from model.contract import Detector
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
-from orchestrator.metrics import crossfit, image, intervals, pixel, shares, thresholds
+from orchestrator.metrics import crossfit, image, intervals, looks, pixel, shares, thresholds
 from orchestrator.metrics.crossfit import CrossFitted
 from orchestrator.results.rows import PictureRow, ScoreRow, TrialRow
 from orchestrator.training import kept_pictures, scoring
@@ -35,6 +35,7 @@ class Measurement:
     map_high: float
     normal_scores: np.ndarray  # of the validation part's normal images, and of its defective ones
     defect_scores: np.ndarray
+    looks: dict[str, list[float]] = field(default_factory=dict)  # of normal images that were not tested
 
 
 def validate(detector: Detector, data: Selection) -> tuple[float, np.ndarray]:
@@ -86,7 +87,17 @@ def measure(
         map_high=float(np.quantile(val_maps, 1 - kept_pictures.SATURATED_SHARE)),
         normal_scores=val_scores[data.val_labels == 0],
         defect_scores=val_scores[data.val_labels == 1],
+        looks=_looks(images, data, val_scores),
     )
+
+
+def _looks(images: Images, data: Selection, val_scores: np.ndarray) -> dict[str, list[float]]:
+    """What is kept of how normal images look, those that trained and those that chose and are not tested, and of the
+    scores of those that chose."""
+    chose = [i for i in data.split.val if images.labels[i] == 0]
+    own = sorted({*data.split.train.tolist(), *chose} - set(data.split.test.tolist()))
+    of_pictures = looks.of_pictures(images.pixels[own], [images.native_sizes[i] for i in own])
+    return looks.quantiles({**of_pictures, "score": val_scores[data.val_labels == 0]})
 
 
 def _threshold(job: Job, labels: np.ndarray, scores: np.ndarray) -> thresholds.Threshold:

@@ -12,7 +12,7 @@ from orchestrator.experiment import plan
 from orchestrator.experiment.config import Experiment
 from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
-from orchestrator.metrics import image
+from orchestrator.metrics import image, looks
 from orchestrator.metrics.thresholds import for_false_alarms
 from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
@@ -72,6 +72,16 @@ def test_its_pictures_are_of_the_test_part_and_agree_with_its_scores(refitted):
     for row in result.pictures:
         assert (row.label, row.defect, row.score) == scores[row.path]
         assert (row.threshold, row.job_id) == (result.row.threshold, result.row.job_id)
+
+
+def test_it_keeps_how_normal_images_look_that_were_not_tested(images, refitted):
+    result, files = refitted
+    known = json.loads(files[checkpoint.CONFIG])["looks"]
+    assert set(known) == set(looks.KINDS)
+    tested = {score.path for score in result.scores}
+    own = [i for i, sample in enumerate(images.samples) if sample.label == 0 and sample.path not in tested]
+    brightness = looks.of_pictures(images.pixels[own], [images.native_sizes[i] for i in own])["brightness"]
+    assert known["brightness"] == looks.quantiles({"": brightness})[""]
 
 
 def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, images, refitted, saved_detector):
