@@ -34,7 +34,7 @@ def main(asked) -> int:
     with prepared(asked) as found:
         models = [job.model for job in found.jobs]
         backbone_weights.provide(found.experiment, models, found.execution.backbone_weights, print)
-        detectors.check(found.experiment, dict.fromkeys(job.sized for job in found.jobs))
+        detectors.check(found.experiment, found.sized)
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
         for job_id, lost in ledger.damaged.items():

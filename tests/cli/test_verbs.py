@@ -94,8 +94,9 @@ def test_scores_that_compaction_has_merged_are_not_missing(data, tmp_path, capsy
     assert main(own(data, tmp_path / "out")) == 0 and "nothing to do" in capsys.readouterr().out
 
 
-def test_what_cannot_be_built_is_refused_before_the_run(data, tmp_path, capsys):
-    line = complaint(capsys, *own(data, tmp_path / "out"), "--model", "ganomaly", "--size-px", "7")
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_what_cannot_be_built_is_refused_before_the_run(data, tmp_path, capsys, verb):
+    line = complaint(capsys, verb, *own(data, tmp_path / "out")[1:], "--model", "ganomaly", "--size-px", "7")
     assert "--size-px 7: ganomaly cannot be built" in line and not (tmp_path / "out").exists()
 
 
