@@ -38,7 +38,7 @@ def main(asked) -> int:
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
         for job_id, lost in ledger.damaged.items():
-            print(printable(f"{job_id}: its {lost} cannot be read whole; its refit is done again"))
+            print(printable(f"{job_id}: its {lost} cannot be read whole; what is lost is made again"))
         with interrupts.handled(_go_on(command)) as handled:
             try:
                 if ledger.todo:
