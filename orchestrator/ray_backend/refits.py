@@ -1,8 +1,9 @@
 """The refits under Ray Train: one TorchTrainer for each finished search, several at once, each in a thread of the
 driver.
 
-After a failure a refit goes on from its saved state. Rank 0 leaves the deployable weights in the output and hands the
-measurement back as the training function's result.
+After a failure a refit goes on from its saved state. Rank 0 sets the deployable weights aside in the output and hands
+the measurement back as the training function's result; the driver, which knows whether the job is still its own, puts
+all in place.
 """
 
 import queue
@@ -105,7 +106,7 @@ def _cause(exception: Exception) -> Exception:
 
 
 def train_worker(config: dict[str, Any]) -> Refitted | None:
-    """Runs in each of Ray Train's workers; rank 0 keeps the checkpoint and returns the rest."""
+    """Runs in each of Ray Train's workers; rank 0 sets the checkpoint aside and returns the rest."""
     task, output = config["task"], Output(config["output"])
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
@@ -122,4 +123,4 @@ def train_worker(config: dict[str, Any]) -> Refitted | None:
         world,
         **(together if world > 1 else {}),
     )
-    return refit.kept(output, refitted, checkpoint_files) if rank == 0 else None
+    return refit.set_aside(output, refitted, checkpoint_files) if rank == 0 else None

@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from model.contract import Detector
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
-from orchestrator.results.output import Output
+from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, detectors, fit
@@ -44,12 +44,13 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row, a score for each test image, some pictures. The row names the checkpoint once
-    that is `kept`."""
+    """What a refit leaves: the job's row, a score for each test image, some pictures, and, once they are `set_aside`,
+    the files of its checkpoint."""
 
     row: JobRow
     scores: list[ScoreRow]
     pictures: list[PictureRow]
+    aside: dict[str, str] = field(default_factory=dict)  # name -> where it waits
 
 
 def refit_task(job: Job, rows: Sequence[TrialRow], stopped: str | None = None) -> RefitTask | None:
@@ -106,13 +107,28 @@ def refit(
     return Refitted(row, measured.scores, measured.pictures), files
 
 
-def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
-    """Keeps the files of a refit's checkpoint; its row then names their place."""
-    place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
-    size = sum(map(len, checkpoint_files.values()))
+def set_aside(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
+    """Writes the files of a refit's checkpoint beside the place that its row then names. Whether they are to lie there
+    is for those to say who know whether the job is still theirs: they `keep` it, or `drop` it."""
+    place, size = "/".join(checkpoint_folder(refitted.row.job_id)), sum(map(len, checkpoint_files.values()))
+    row = dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
     return dataclasses.replace(
-        refitted, row=dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
+        refitted, row=row, aside=output.set_checkpoint_aside(row.job_id, checkpoint_files)
     )
+
+
+def keep(output: Output, refitted: Refitted) -> None:
+    """Puts all that a refit leaves in place, the job's row last: it says that all else is there."""
+    output.put_checkpoint(refitted.row.job_id, refitted.aside)
+    output.write_scores(refitted.row, refitted.scores)
+    output.write_pictures(refitted.row, refitted.pictures)
+    output.write_job(refitted.row)
+
+
+def drop(output: Output, refitted: Refitted) -> None:
+    """Removes what a refit has set aside."""
+    for path in refitted.aside.values():
+        output.delete(path)
 
 
 def refit_id(job_id: str) -> str:
