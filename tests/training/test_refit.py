@@ -17,6 +17,7 @@ from orchestrator.metrics.thresholds import for_false_alarms
 from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, refit, saved_state, scoring
+from orchestrator.training.data_parallel import Alone
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
@@ -104,23 +105,28 @@ class Killed(Exception):
     """What ends a training in the middle of a test."""
 
 
+class Mortal(Alone):
+    """A process that is killed at the end of an epoch."""
+
+    def __init__(self, dies_in: int | None):
+        self.epochs, self.dies_in = 0, dies_in
+
+    def end_epoch(self, detector):
+        self.epochs += 1
+        if self.epochs == self.dies_in:
+            raise Killed
+
+
 def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_state, "MOST_SHARE", float("inf"))  # it saves after each step
     task = refit.refit_task(job, [dataclasses.replace(winner, best_epoch=2)])  # of three
     whole, expected_files = refit.refit(task, images, Selections(CPU), 0.0)
-    trained = []
-
-    def dies_in_its_second_epoch(detector):
-        trained.append(detector)
-        if len(trained) == 2:
-            raise Killed
-
     saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
     with pytest.raises(Killed):
-        refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=dies_in_its_second_epoch)
-    again = []
-    result, files = refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=again.append)
-    assert len(again) == 1, "the first epoch is not trained again, nor any after the best"
+        refit.refit(task, images, Selections(CPU), 0.0, saved, Mortal(dies_in=2))
+    again = Mortal(dies_in=None)
+    result, files = refit.refit(task, images, Selections(CPU), 0.0, saved, again)
+    assert again.epochs == 1, "the first epoch is not trained again, nor any after the best"
     expected, found = (torch.load(io.BytesIO(f[checkpoint.WEIGHTS])) for f in (expected_files, files))
     for name, network in expected.items():
         for key, tensor in network.items():
