@@ -58,10 +58,8 @@ def _make(
     if made is None:
         print(printable(f"{where}: no ensemble, as {best.model} validates clearly best"))
         return False
-    kept = refit.kept(output, *made)
-    output.write_scores(kept.row, kept.scores)
-    output.write_pictures(kept.row, kept.pictures)
-    output.write_job(kept.row)
-    print(printable(f"{where}: {kept.row.note}; test AUROC {kept.row.test_auc:.3f}, {best.model} alone "
+    refitted = refit.set_aside(output, *made)
+    refit.keep(output, refitted)
+    print(printable(f"{where}: {refitted.row.note}; test AUROC {refitted.row.test_auc:.3f}, {best.model} alone "
                     f"{best.test_auc:.3f}"))  # fmt: skip
     return True

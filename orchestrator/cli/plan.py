@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from orchestrator.cli.prepare import outlook, prepared, session
+from orchestrator.cli.prepare import Prepared, outlook, prepared, session
 from orchestrator.display.tables import print_table
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import Outlook, complete
@@ -18,6 +18,7 @@ from orchestrator.words import printable
 def main(asked) -> int:
     """Prints the plan; with --probe, measured by a few steps of each model that no row tells of."""
     with prepared(asked) as found:
+        _check_sizes(found)
         experiment, execution, ids = found.experiment, found.execution, {job.id for job in found.jobs}
         closing = {row.job_id: row for row in closed(found.jobs, found.output)[0]}
         lefts = plan.left(found.jobs, closing, found.output.trials(of=ids))
@@ -30,6 +31,17 @@ def main(asked) -> int:
                 expected = complete(expected, experiment, backend, lambda text: print(text, file=backend.screen))
         _print(expected, experiment, execution)
     return 0
+
+
+def _check_sizes(found: Prepared) -> None:
+    """Raises InputError where a run would, of its models. As they come, at the default size, all of them can be built:
+    torch, which takes seconds to import, is then left alone."""
+    default = Experiment()
+    if found.experiment.set or any(one.size_px not in default.size_px or one.shape_px for one in found.sized):
+        from orchestrator.training import backbone_weights, detectors
+
+        backbone_weights.adopt(found.execution.backbone_weights)
+        detectors.check(found.experiment, found.sized)
 
 
 def _print(outlook: Outlook, experiment: Experiment, execution: Execution) -> None:

@@ -12,7 +12,7 @@ from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import preflight, reading, warm_start
 from orchestrator.experiment.config import Execution, Experiment
-from orchestrator.experiment.job import Category, Job, jobs
+from orchestrator.experiment.job import Category, Job, Sized, jobs
 from orchestrator.experiment.plan import Left
 from orchestrator.experiment.warm_start import Winner
 from orchestrator.results.output import Output
@@ -28,6 +28,11 @@ class Prepared:
     output: Output
     winners: dict[str, list[Winner]]  # of the warm start, by model
     jobs: list[Job]
+
+    @property
+    def sized(self) -> list[Sized]:
+        """Each model at each size and shape that a job of it has, once."""
+        return list(dict.fromkeys(job.sized for job in self.jobs))
 
 
 @contextlib.contextmanager
@@ -71,5 +76,5 @@ def session(execution: Execution, log: Path):
 
 def outlook(found: Prepared, lefts: Sequence[Left], place: Place) -> Outlook:
     """By the rows of the output alone, which need not be of this sweep."""
-    known = pace.by_rows(found.output.trials(), {job.sized for job in found.jobs}, found.experiment.batch)
+    known = pace.by_rows(found.output.trials(), set(found.sized), found.experiment.batch)
     return Outlook(lefts, known, place)

@@ -34,11 +34,11 @@ def main(asked) -> int:
     with prepared(asked) as found:
         models = [job.model for job in found.jobs]
         backbone_weights.provide(found.experiment, models, found.execution.backbone_weights, print)
-        detectors.check(found.experiment, dict.fromkeys(job.sized for job in found.jobs))
+        detectors.check(found.experiment, found.sized)
         output = found.output.create()
         ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
         for job_id, lost in ledger.damaged.items():
-            print(printable(f"{job_id}: its {lost} cannot be read whole; its refit is done again"))
+            print(printable(f"{job_id}: its {lost} cannot be read whole; what is lost is made again"))
         with interrupts.handled(_go_on(command)) as handled:
             try:
                 if ledger.todo:

@@ -37,6 +37,7 @@ def budget(outlook: Outlook, experiment: Experiment, output: str, left_s: float)
     """What the `left_s` seconds that are left of a time budget will buy."""
     lines = [f"{label(sized, experiment)}: {error}" for sized, error in outlook.failed().items()]
     unknown = [label(sized, experiment) for sized in outlook.unmeasured()]
+    left_s = max(left_s, 0.0)
     left = f"time budget: {_time(left_s)} left"
     if not outlook.paces():
         return [*lines, f"{left}; what the whole takes is {NOT_MEASURED}"]

@@ -1,8 +1,9 @@
 """The refits under Ray Train: one TorchTrainer for each finished search, several at once, each in a thread of the
 driver.
 
-After a failure a refit goes on from its saved state. Rank 0 leaves the deployable weights in the output and hands the
-measurement back as the training function's result.
+After a failure a refit goes on from its saved state. Rank 0 sets the deployable weights aside in the output and hands
+the measurement back as the training function's result; the driver, which knows whether the job is still its own, puts
+all in place.
 """
 
 import queue
@@ -22,7 +23,8 @@ from orchestrator.ray_backend.cluster import Resources
 from orchestrator.ray_backend.shipping import Shipped
 from orchestrator.results.output import TRAIN, Output
 from orchestrator.sweep.sweep import Sweep
-from orchestrator.training import data_parallel, refit
+from orchestrator.training import refit
+from orchestrator.training.data_parallel import ALONE, Workers
 from orchestrator.training.refit import RefitTask, Refitted
 from orchestrator.training.selection import Selections
 
@@ -105,21 +107,18 @@ def _cause(exception: Exception) -> Exception:
 
 
 def train_worker(config: dict[str, Any]) -> Refitted | None:
-    """Runs in each of Ray Train's workers; rank 0 keeps the checkpoint and returns the rest."""
+    """Runs in each of Ray Train's workers; rank 0 sets the checkpoint aside and returns the rest."""
     task, output = config["task"], Output(config["output"])
-    context = ray.train.get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
+    device = ray.train.torch.get_device()
+    together = Workers(device) if task.job.workers > 1 else ALONE
     torch.set_num_threads(config["cpus"])
     shipping.install(config["weights"])
-    together = {"on_built": data_parallel.average_gradients, "on_epoch": data_parallel.average_buffers}
     refitted, checkpoint_files = refit.refit(
         task,
         ray.get(config["images"]),
-        Selections(ray.train.torch.get_device()),
-        config["gpu_share"] * world,
+        Selections(device),
+        config["gpu_share"] * together.world,
         refit.saved_state(output, task, config["checkpoint_s"]),
-        rank,
-        world,
-        **(together if world > 1 else {}),
+        together,
     )
-    return refit.kept(output, refitted, checkpoint_files) if rank == 0 else None
+    return refit.set_aside(output, refitted, checkpoint_files) if together.rank == 0 else None

@@ -27,7 +27,7 @@ class Ledger:
         trials: Iterable[TrialRow] = (),
         damaged: Mapping[str, str] | None = None,
     ):
-        self.jobs, self.damaged = list(jobs), dict(damaged or {})  # job id -> what its refit has to make again
+        self.jobs, self.damaged = list(jobs), dict(damaged or {})  # job id -> what of it has to be made again
         self.job_rows = {row.job_id: row for row in closing}
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.jobs}  # job id -> index -> row
         self._goals: dict[int, dict[str, Goal]] = {}  # parallel trials -> job id -> goal, by the rows of now

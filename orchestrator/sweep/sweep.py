@@ -155,18 +155,21 @@ class Sweep:
         return None
 
     def close(self, result: Refitted) -> None:
-        """Records a finished job. Its scores and pictures go first: a job's row says that all else is there."""
+        """Records a finished job, unless it has gone to another sweep: its checkpoint is not put in place then."""
         if self._may_close(result.row.job_id):
-            self.output.write_scores(result.row, result.scores)
-            self.output.write_pictures(result.row, result.pictures)
+            refit.keep(self.output, result)
             self._close(result.row)
+        else:
+            refit.drop(self.output, result)
 
     def fail(self, job: Job, error: str | None = None) -> None:
         """Records a job without a result: its refit failed with `error`, or all of its trials did."""
         if self._may_close(job.id):
             rows = self.ledger.searched_rows(job)
             first = next((row.error for row in rows if row.error), None)
-            self._close(refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}"))
+            row = refit.failed_row(job, rows, error or f"all {len(rows)} trials failed, the first with {first}")
+            self.output.write_job(row)
+            self._close(row)
 
     def _may_close(self, job_id: str) -> bool:
         """Whether a refit that has ended is to leave its rows: its job may have gone to another sweep."""
@@ -174,11 +177,12 @@ class Sweep:
         holds = self._holds(job)
         if not holds:
             del self.refitting[job_id]
+            if job_id in self.ledger.closed:
+                self.output.delete(*state_file(refit.refit_id(job_id)))
             log.info("refit of %s ends without a row", job_id)
         return holds
 
     def _close(self, row: JobRow) -> None:
-        self.output.write_job(row)
         self.output.delete(*state_file(refit.refit_id(row.job_id)))
         rows = self.ledger.rows[row.job_id].values()
         compaction.merge_job(self.output, row.dataset, row.category, row.model, row.job_id, rows)

@@ -20,19 +20,23 @@ from search_spaces.catalog import PRESETS
 def provide(experiment: Experiment, models: Iterable[str], files: Iterable[str], say: Callable[[str], None]) -> None:
     """Brings the weights of all backbones that `models` may be built on to this machine; `say` hears of a download.
     Raises InputError for a file that is none of them, and for one that cannot be had."""
-    for file in files:
-        _adopt(Path(file))
-    for name in needed(experiment, models):
+    adopt(files)
+    for name in to_fetch(experiment, models):
         weights = BACKBONES[name].weights
-        if weights.find() is None and weights.url:
-            say(f"fetching the weights of {name} from {weights.url}")
-            try:
-                weights.download()
-            except (OSError, ValueError) as error:
-                raise InputError(
-                    f"the weights of {name} cannot be fetched ({printable(one_line(error))}): expected "
-                    f"{weights.cached()}, or --backbone-weights FILE, the file {weights.file} from {weights.url}."
-                ) from None
+        say(f"fetching the weights of {name} from {weights.url}")
+        try:
+            weights.download()
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the weights of {name} cannot be fetched ({printable(one_line(error))}): expected "
+                f"{weights.cached()}, or --backbone-weights FILE, the file {weights.file} from {weights.url}."
+            ) from None
+
+
+def to_fetch(experiment: Experiment, models: Iterable[str]) -> list[str]:
+    """Those of `needed` that are not here, and that a run downloads."""
+    weights = {name: BACKBONES[name].weights for name in needed(experiment, models)}
+    return [name for name, published in weights.items() if published.find() is None and published.url]
 
 
 def needed(experiment: Experiment, models: Iterable[str]) -> list[str]:
@@ -45,8 +49,14 @@ def needed(experiment: Experiment, models: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def adopt(files: Iterable[str]) -> None:
+    """Keeps the files that a user names, which their hashes tell from one another. Raises InputError for one that is
+    none of them."""
+    for file in files:
+        _adopt(Path(file))
+
+
 def _adopt(file: Path) -> None:
-    """Keeps a file that a user names, which its hash tells from the others."""
     try:
         content = file.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()

@@ -39,9 +39,9 @@ LONGEST_SHOWN = 80  # letters of a wrong value
 MOST_WHOLE = 1 << 16  # of a hyper-parameter that is a whole number
 EXPECTED = f"A folder with {WEIGHTS} and {CONFIG} is expected, as 'defectsweep run' leaves in OUTPUT/checkpoints/JOB"
 
-SHARES = (
+SHARES = (  # from 0 to 1
     "false_alarms", "false_alarms_most", "recall", "recall_low", "recall_high", "false_alarm_rate",
-    "false_alarm_rate_low", "false_alarm_rate_high", "f1", "f1_of_all",
+    "false_alarm_rate_low", "false_alarm_rate_high", "f1", "f1_of_all", "val_auc", "test_auc",
 )  # fmt: skip
 
 
@@ -92,6 +92,8 @@ class Config:
         channels, height, width = self.image_shape
         if channels != 3 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_PX:
             raise InputError(f"image_shape is {list(self.image_shape)}; [3, H, W] of up to {LARGEST_PX} is expected.")
+        if not 1 <= self.size_px <= LARGEST_PX:
+            raise InputError(f"size_px is {self.size_px}; from 1 to {LARGEST_PX} is expected.")
         if self.tile_px is not None and not 1 <= self.tile_px <= min(height, width):
             raise InputError(f"tile_px is {self.tile_px}; from 1 to the image's shorter side is expected.")
         if not (math.isfinite(self.threshold) and -math.inf < self.map_low <= self.map_high < math.inf):
@@ -99,7 +101,6 @@ class Config:
         for name, value in _leaves("hparams", self.hparams):
             if isinstance(value, int) and abs(value) > MOST_WHOLE:
                 raise InputError(f"{name} is out of all bounds; at most {MOST_WHOLE} is expected.")
-
         for name, quantiles in (self.looks or {}).items():
             _check_type(f"looks: {name}", quantiles, list)
             for value in quantiles:

@@ -15,6 +15,7 @@ from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment, flag
 from orchestrator.experiment.job import Job, Sized
 from orchestrator.hashes import seed_of
+from orchestrator.training import backbone_weights
 from orchestrator.training.selection import Selection
 from orchestrator.words import one_line
 from search_spaces.catalog import PRESETS
@@ -55,7 +56,7 @@ def shape_only(
 
 def check(experiment: Experiment, asked: Iterable[Sized]) -> None:
     """Raises InputError where a model cannot be built at a size and shape asked for, with what is fixed of its
-    parameters: it names those that can. Nothing is allocated."""
+    parameters: it names those that can. Nothing is allocated. A model whose backbone a run has yet to fetch passes."""
     by_size: dict[str, dict[str, str | None]] = {}  # model -> why not
     for sized in asked:
         shape = f" ({sized.in_words()})" if sized.shape_px else ""
@@ -70,7 +71,9 @@ def check(experiment: Experiment, asked: Iterable[Sized]) -> None:
 
 
 def _refusal(experiment: Experiment, sized: Sized) -> str | None:
-    """Why there is no such detector, for any of its presets; None where there is."""
+    """Why there is no such detector, for any of its presets; None where there is, or its backbone is yet to come."""
+    if backbone_weights.to_fetch(experiment, [sized.model]):
+        return None
     shape = (CHANNELS, *(sized.shape_px or (sized.size_px, sized.size_px)))
     try:
         for preset in PRESETS[sized.model].values():

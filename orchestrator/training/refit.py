@@ -7,24 +7,24 @@ import dataclasses
 import functools
 import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from datasets.images import Images
-from model.contract import Detector
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
-from orchestrator.results.output import Output
+from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.rows import COMPLETED, FAILED, JobRow, PictureRow, ScoreRow, TrialRow
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, detectors, fit
+from orchestrator.training.data_parallel import ALONE, Alone, take_buffers
 from orchestrator.training.measure import measure
 from orchestrator.training.provenance import Clock, provenance
-from orchestrator.training.record import Record, resume
+from orchestrator.training.record import Record, resume, worker_state
 from orchestrator.training.saved_state import SavedState
 from orchestrator.training.selection import Selections, data_facts
 
@@ -44,12 +44,13 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row, a score for each test image, some pictures. The row names the checkpoint once
-    that is `kept`."""
+    """What a refit leaves: the job's row, a score for each test image, some pictures, and, once they are `set_aside`,
+    the files of its checkpoint."""
 
     row: JobRow
     scores: list[ScoreRow]
     pictures: list[PictureRow]
+    aside: dict[str, str] = field(default_factory=dict)  # name -> where it waits
 
 
 def refit_task(job: Job, rows: Sequence[TrialRow], stopped: str | None = None) -> RefitTask | None:
@@ -68,36 +69,38 @@ def refit(
     selections: Selections,
     gpu_share: float,
     saved: SavedState | None = None,
-    rank: int = 0,
-    world: int = 1,
-    on_built: Callable[[Detector], object] = lambda detector: None,
-    on_epoch: Callable[[Detector], object] = lambda detector: None,
+    together: Alone = ALONE,
 ) -> tuple[Refitted, dict[str, bytes]]:
     """Trains the winner again, to its best epoch; returns its measurement and the files of its checkpoint.
 
-    Of `world` data-parallel processes, each calls this with its own `rank`; all go on from rank 0's state. With one
-    worker, the weights are the trial's own (on CPU bit for bit).
+    Of several data-parallel workers, each calls this, and the files are those of rank 0. Of one, the weights are the
+    trial's own (on CPU bit for bit).
     """
     job, winner = task.job, task.winner
     clock = Clock(selections.device, gpu_share)
     data = selections.of(job, images)
     detector = detectors.of_job(job, json.loads(winner.params), data, task.seed)
-    record, resumed = resume(saved, selections.device, Record(winner.batch, note=winner.note))
+    record, resumed = resume(saved, selections.device, Record(winner.batch, note=winner.note), together.rank)
     clock.goes_on_after(record.wall_s)
     if resumed.detector is not None:
         detector.load_state_dict(resumed.detector)
-    on_built(detector)
+    together.begin(detector)
+    if resumed.buffers is not None:
+        take_buffers(detector, resumed.buffers)
 
     def on_step(within: fit.Within) -> None:
-        if saved and world == 1:  # of several processes, each has generators of its own
-            saved.offer(functools.partial(record.state, detector, clock, within))
+        if saved and together.agree(saved.is_due()):
+            others = together.others(worker_state(detector, within))
+            if together.rank == 0:
+                saved.save(functools.partial(record.state, detector, clock, within, others))
 
-    where = {"done": record.epochs, "within": resumed.within, "on_step": on_step, "rank": rank, "world": world}
-    epochs = fit.of_job(job, detector, data, record.batch, task.seed, **where)
+    where = {"done": record.epochs, "within": resumed.within, "on_step": on_step}
+    ranks = {"rank": together.rank, "world": together.world}
+    epochs = fit.of_job(job, detector, data, record.batch, task.seed, **where, **ranks)
     for epoch in itertools.islice(epochs, winner.best_epoch - record.epochs):
         record.add(epoch)
-        on_epoch(detector)
-        if saved and rank == 0:
+        together.end_epoch(detector)
+        if saved and together.rank == 0:
             saved.offer(functools.partial(record.state, detector, clock))
     measured = measure(detector, job, images, data, task.considered)
     facts = {"params": dataclasses.asdict(detector.hparams), "batch": record.batch, **data_facts(images, data)}
@@ -106,13 +109,28 @@ def refit(
     return Refitted(row, measured.scores, measured.pictures), files
 
 
-def kept(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
-    """Keeps the files of a refit's checkpoint; its row then names their place."""
-    place = output.write_checkpoint(refitted.row.job_id, checkpoint_files)
-    size = sum(map(len, checkpoint_files.values()))
+def set_aside(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
+    """Writes the files of a refit's checkpoint beside the place that its row then names. Whether they are to lie there
+    is for those to say who know whether the job is still theirs: they `keep` it, or `drop` it."""
+    place, size = "/".join(checkpoint_folder(refitted.row.job_id)), sum(map(len, checkpoint_files.values()))
+    row = dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
     return dataclasses.replace(
-        refitted, row=dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
+        refitted, row=row, aside=output.set_checkpoint_aside(row.job_id, checkpoint_files)
     )
+
+
+def keep(output: Output, refitted: Refitted) -> None:
+    """Puts all that a refit leaves in place, the job's row last: it says that all else is there."""
+    output.put_checkpoint(refitted.row.job_id, refitted.aside)
+    output.write_scores(refitted.row, refitted.scores)
+    output.write_pictures(refitted.row, refitted.pictures)
+    output.write_job(refitted.row)
+
+
+def drop(output: Output, refitted: Refitted) -> None:
+    """Removes what a refit has set aside."""
+    for path in refitted.aside.values():
+        output.delete(path)
 
 
 def refit_id(job_id: str) -> str:

@@ -47,12 +47,16 @@ class SavedState:
             return None
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
-        """After each step, and each epoch: saves `state()` if the next chance, as much later, would come too late."""
+        """After each step, and each epoch: saves `state()` if it is due."""
+        if self.is_due():
+            self.save(state)
+
+    def is_due(self) -> bool:
+        """Whether to save now: the next chance, as much later as this one is than the last, would come too late."""
         now = time.monotonic()
         since_s, gap_s = now - self.saved_at, now - self.offered_at
         self.offered_at = now
-        if since_s + gap_s > self.every_s and since_s * MOST_SHARE >= self.cost_s:
-            self.save(state)
+        return since_s + gap_s > self.every_s and since_s * MOST_SHARE >= self.cost_s
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
         """Keeps `state()`, of tensors and plain types. A storage that cannot take it costs the safety, no more."""

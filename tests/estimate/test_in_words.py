@@ -205,6 +205,7 @@ def test_a_budget_is_enough_or_buys_a_share(lefts):
         SOURCE,
     ]
     assert "23 s" not in bought(jobs, known, left_s=9, slots=2)[0]
+    assert bought(jobs, known, left_s=-3)[0].startswith("time budget: 0 s left; ")
 
 
 def test_where_trials_may_be_stopped_early_the_share_is_a_range(make_job):

@@ -8,13 +8,13 @@ from orchestrator.estimate.schedule import Place
 from orchestrator.estimate.time_left import UnderWay
 from orchestrator.experiment import plan
 from orchestrator.experiment.job import Job
-from orchestrator.results.output import Output
+from orchestrator.results.output import CLAIMS, STATES, Output, checkpoint_folder, state_file
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED, ScoreRow
 from orchestrator.sweep import sweep as sweep_module
 from orchestrator.sweep.claims import Claims
 from orchestrator.sweep.ledger import Ledger
 from orchestrator.sweep.sweep import Listener, Sweep
-from orchestrator.training.refit import Refitted
+from orchestrator.training.refit import Refitted, refit_id
 
 FOREVER = float("inf")
 
@@ -267,6 +267,17 @@ def test_the_epochs_of_trials_under_way_are_known(begin, make_job):
     assert sweep.next_trial() == task and sweep.running[job.id][0].epochs == 0, "begun again"
 
 
+def test_a_refit_that_slept_alone_puts_its_checkpoint_in_place(begin, search, output, make_job, make_job_row):
+    job = make_job(trials=1)
+    sweep = begin(job)
+    search(sweep)
+    sweep.next_refit()
+    aside = output.set_checkpoint_aside(job.id, {"weights.pt": b"weights"})
+    output.delete_folder(*CLAIMS)
+    sweep.close(Refitted(make_job_row(job), [], [], aside))
+    assert output.read(*checkpoint_folder(job.id), "weights.pt") == b"weights" and len(output.jobs()) == 1
+
+
 def test_a_jobs_scores_and_pictures_are_there_before_its_row(begin, search, refit, output, make_job):
     """A job's row says that all else is there; whoever is killed in between does the refit again."""
     seen, left = [], lambda: tuple(output.table(kind).num_rows for kind in ("scores", "pictures", "leaderboard"))
@@ -418,9 +429,14 @@ def test_a_refit_that_was_slept_through_overwrites_nothing(begin, search, refit,
     second = begin(job)
     refit(second)
     before = output.jobs()
+    output.write(b"the second's", *checkpoint_folder(job.id), "weights.pt")
+    output.write(b"the first's", *state_file(refit_id(job.id)))
     row = make_job_row(job, 0.1, trials=task.trials, best_trial=task.winner.trial_id)
-    first.close(Refitted(row, [], []))
+    first.close(Refitted(row, [], [], output.set_checkpoint_aside(job.id, {"weights.pt": b"the first's"})))
     assert output.jobs() == before and output.table("scores").num_rows == 1
+    (weights,) = output.listing(*checkpoint_folder(job.id))
+    assert output.read(*checkpoint_folder(job.id), weights.base_name) == b"the second's"
+    assert not output.files(*STATES)
     assert first.ledger.is_over() and first.ledger.closed_elsewhere == {job.id}
 
 

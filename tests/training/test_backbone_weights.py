@@ -11,8 +11,9 @@ from model.parts.backbones import BACKBONES, named
 from model.parts.weights import Weights
 from orchestrator.errors import InputError
 from orchestrator.experiment.config import Experiment
-from orchestrator.training import backbone_weights
-from orchestrator.training.backbone_weights import needed, provide
+from orchestrator.experiment.job import Sized
+from orchestrator.training import backbone_weights, detectors
+from orchestrator.training.backbone_weights import needed, provide, to_fetch
 
 ON_RESNET = Experiment(set=("padim.backbone=resnet18",))
 CONTENT = b"some weights"
@@ -86,3 +87,10 @@ def test_a_file_that_is_none_of_them_is_one_line(published: Weights, tmp_path: P
         file.write_bytes(content)
     with pytest.raises(InputError, match=reason):
         provide(ON_RESNET, ["padim"], [str(file)], print)
+
+
+def test_a_model_passes_the_check_of_sizes_as_long_as_its_backbone_is_to_be_fetched(published: Weights) -> None:
+    assert to_fetch(ON_RESNET, ["padim", "mean_image"]) == ["resnet18"]
+    detectors.check(ON_RESNET, [Sized("padim", 32)])
+    provide(ON_RESNET, ["padim"], [], lambda line: None)
+    assert to_fetch(ON_RESNET, ["padim", "mean_image"]) == []

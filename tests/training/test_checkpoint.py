@@ -73,6 +73,8 @@ def test_a_torn_file_is_named(make_checkpoint, load, name, share):
         ({"fit": "crop"}, "fit 'crop' does not exist"),
         ({"false_alarms": 5.0}, "false_alarms is 5.0; a share from 0 to 1 is expected"),
         ({"f1_of_all": float("nan")}, "f1_of_all is nan; a share from 0 to 1 is expected"),
+        ({"val_auc": float("inf")}, "val_auc is inf; a share from 0 to 1 is expected"),
+        ({"size_px": -3}, "size_px is -3; from 1 to 4096 is expected"),
         ({"recall": "high"}, "recall is 'high'; float is expected"),
         ({"threshold": "high"}, "threshold is 'high'; float is expected"),
         ({"threshold": float("nan")}, "no finite numbers"),

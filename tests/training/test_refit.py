@@ -14,9 +14,10 @@ from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.metrics import image, looks
 from orchestrator.metrics.thresholds import for_false_alarms
-from orchestrator.results.output import Output
+from orchestrator.results.output import Output, checkpoint_folder
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, refit, saved_state, scoring
+from orchestrator.training.data_parallel import Alone
 from orchestrator.training.selection import Selections
 
 CPU = torch.device("cpu")
@@ -96,12 +97,15 @@ def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, ima
 def saved_detector(refitted, tmp_path_factory) -> checkpoint.Checkpoint:
     """The checkpoint, read again."""
     output = Output(str(tmp_path_factory.mktemp("out")))
-    return checkpoint.load(output, output.write_checkpoint("job", refitted[1]))
+    output.put_checkpoint("job", output.set_checkpoint_aside("job", refitted[1]))
+    return checkpoint.load(output, *checkpoint_folder("job"))
 
 
 def test_a_kept_checkpoint_lies_where_the_row_says(refitted, tmp_path):
     result, files = refitted
-    kept = refit.kept(Output(str(tmp_path)), result, files)
+    kept = refit.set_aside(output := Output(str(tmp_path)), result, files)
+    assert not output.files(), "nobody sees it yet"
+    refit.keep(output, kept)
     assert {file.name: file.read_bytes() for file in (tmp_path / kept.row.checkpoint).iterdir()} == files
     assert kept.row.checkpoint_bytes == sum(map(len, files.values()))
     assert dataclasses.replace(kept.row, checkpoint=None, checkpoint_bytes=None) == result.row
@@ -112,23 +116,28 @@ class Killed(Exception):
     """What ends a training in the middle of a test."""
 
 
+class Mortal(Alone):
+    """A process that is killed at the end of an epoch."""
+
+    def __init__(self, dies_in: int | None):
+        self.epochs, self.dies_in = 0, dies_in
+
+    def end_epoch(self, detector):
+        self.epochs += 1
+        if self.epochs == self.dies_in:
+            raise Killed
+
+
 def test_it_goes_on_from_a_saved_state_to_the_very_same_weights(job, images, winner, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_state, "MOST_SHARE", float("inf"))  # it saves after each step
     task = refit.refit_task(job, [dataclasses.replace(winner, best_epoch=2)])  # of three
     whole, expected_files = refit.refit(task, images, Selections(CPU), 0.0)
-    trained = []
-
-    def dies_in_its_second_epoch(detector):
-        trained.append(detector)
-        if len(trained) == 2:
-            raise Killed
-
     saved = refit.saved_state(Storage(str(tmp_path)), task, every_s=0.0)
     with pytest.raises(Killed):
-        refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=dies_in_its_second_epoch)
-    again = []
-    result, files = refit.refit(task, images, Selections(CPU), 0.0, saved, on_epoch=again.append)
-    assert len(again) == 1, "the first epoch is not trained again, nor any after the best"
+        refit.refit(task, images, Selections(CPU), 0.0, saved, Mortal(dies_in=2))
+    again = Mortal(dies_in=None)
+    result, files = refit.refit(task, images, Selections(CPU), 0.0, saved, again)
+    assert again.epochs == 1, "the first epoch is not trained again, nor any after the best"
     expected, found = (torch.load(io.BytesIO(f[checkpoint.WEIGHTS])) for f in (expected_files, files))
     for name, network in expected.items():
         for key, tensor in network.items():
