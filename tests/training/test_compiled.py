@@ -3,12 +3,15 @@
 A stance of torch's refuses what would have to be compiled, so that nothing is: that takes a compiler, and a minute.
 """
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from model.contract import Detector
 from orchestrator.training import detectors
 from orchestrator.training.compiled import compile_steps
+from orchestrator.training.selection import select
 
 SHAPE = (3, 32, 32)
 
@@ -33,6 +36,16 @@ def test_a_step_is_compiled_and_a_score_is_not(model, images):
         assert all(map(torch.equal, compiled.score(images), plain.score(images)))
         with pytest.raises(RuntimeError, match="fail_on_recompile"):
             compiled.step(images, 0.0)
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+def test_an_experiment_asks_for_it(is_asked_for, make_job, fabric, images):
+    job = make_job("fabric", model=("patch_forged",), size_px=32, compile=is_asked_for)
+    detector = detectors.of_job(job, {}, select(fabric, "holdout", 0, torch.device("cpu")), 0)
+    detector.calibrate([images])
+    refused = pytest.raises(RuntimeError, match="fail_on_recompile") if is_asked_for else nullcontext()
+    with torch.compiler.set_stance("fail_on_recompile"), refused:
+        detector.step(images, 0.0)
 
 
 def test_its_state_is_that_of_an_uncompiled_one():
