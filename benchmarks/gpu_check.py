@@ -2,10 +2,10 @@
 
 Method. Random images; each detector is built on the CPU and its state copied, so that both devices begin alike. At each
 size: one step and one scoring on both, their losses' and scores' largest relative difference (float32, TF32 off); then
-ms a step, the mean of `--steps` after `--warm-up`, in float32, in bfloat16 where the detector has `amp`, and compiled
-by torch.compile where that works; images scored a second; the peak of the device's memory. Then, at the largest size:
-a category's pictures on the device; two processes training at once, beside one; and a short sweep of generated products
-by the local backend. What the time did not allow is said. Without a GPU all of it runs on the CPU, at 32 px.
+ms a step, the mean of `--steps` after `--warm-up`, in float32, in bfloat16 where the detector has `amp`, and as a run's
+`--compile` makes it, where that works; images scored a second; the peak of the device's memory. Then, at the largest
+size: a category's pictures on the device; two processes training at once, beside one; and a short sweep of generated
+products by the local backend. What the time did not allow is said. Without a GPU all of it runs on the CPU, at 32 px.
 
     python benchmarks/gpu_check.py
 """
@@ -27,6 +27,7 @@ from datasets.frame import Frame
 from datasets.images import load
 from model.catalog import MODELS
 from model.contract import Detector
+from orchestrator.training.compiled import compile_steps
 
 COLUMNS = (
     "model", "px", "step ms", "bf16", "compiled", "images/s", "scored/s", "MiB", "losses differ", "scores differ"
@@ -124,13 +125,12 @@ def rounded(model: str, images: torch.Tensor, asked: argparse.Namespace) -> floa
 
 
 def compiled(model: str, images: torch.Tensor, asked: argparse.Namespace) -> float | str | None:
-    """ms of a step whose networks are compiled; why not, where that fails."""
+    """ms of a step as --compile makes it; why not, where that fails."""
     if not asked.compile or MODELS[model].is_training_free:
         return None
     detector = build(model, images.shape[-1], asked.device)
     detector.calibrate([images])
-    for network in detector.networks().values():
-        network.compile()
+    compile_steps(detector)
     try:
         return step(detector, images, asked)
     except Exception as error:  # torch.compile's failures are of many kinds

@@ -21,6 +21,7 @@ from datasets.readers import (
     mvtec_ad_2,
     mvtec_loco,
     synthetic,
+    synthetic_long,
     visa,
 )
 from datasets.sample import DataError, Sample
@@ -41,6 +42,7 @@ class Dataset:
     read: Callable[[Path, Sample, Frame], Picture]  # (home, sample, frame)
     counts: Mapping[str, tuple[int, int]]  # by category: normal and defective images, as published; {} where unknown
     own_folder: Callable[[Path, str], Path] | None = None  # (root, category), where people lay out theirs themselves
+    drawn_aspect: float = 1.0  # width / height of pictures that are generated
 
     def home(self, root: str | Path | None) -> Path:
         """The folder that samples' paths are relative to. Raises DataError if it needs a root and there is none."""
@@ -76,8 +78,8 @@ class Dataset:
         return remarks.of_folders(home, self.own_folder(home, category), samples)
 
     def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
-        """Width / height of a category's pictures, in general; those that are drawn are square."""
-        return median_aspect(self.home(root), samples) if self.needs_root else 1.0
+        """Width / height of a category's pictures, in general."""
+        return median_aspect(self.home(root), samples) if self.needs_root else self.drawn_aspect
 
 
 def _of_files(name: str, reader: ModuleType, description: str, source: str) -> Dataset:
@@ -96,23 +98,28 @@ def _of_files(name: str, reader: ModuleType, description: str, source: str) -> D
     )
 
 
-_SYNTHETIC = Dataset(
-    name="synthetic",
-    description="generated products with defects and masks; embedded, needs no files",
-    source="drawn by datasets/readers/synthetic.py",
-    needs_root=False,
-    categories=synthetic.CATEGORIES,
-    list_categories=synthetic.find_categories,
-    list_samples=synthetic.scan,
-    read=synthetic.read,
-    counts=synthetic.COUNTS,
-)
+def _generated(name: str, reader: ModuleType, description: str, aspect: float) -> Dataset:
+    """A dataset that is drawn when it is read."""
+    return Dataset(
+        name=name,
+        description=f"{description} with defects and masks; embedded, needs no files",
+        source=f"drawn by datasets/readers/{name}.py",
+        needs_root=False,
+        categories=reader.CATEGORIES,
+        list_categories=reader.find_categories,
+        list_samples=reader.scan,
+        read=reader.read,
+        counts=synthetic.counts(reader.DEFECTS),
+        drawn_aspect=aspect,
+    )
+
 
 _NC = "CC BY-NC-SA 4.0"
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        _SYNTHETIC,
+        _generated("synthetic", synthetic, "generated products", aspect=1.0),
+        _generated("synthetic_long", synthetic_long, "generated long parts", synthetic_long.ASPECT),
         _of_files("btad", btad, "industrial products, own split, masks", "CC BY-SA 4.0; Mishra et al., ISIE 2021"),
         _of_files("folder", folder, "your own images: good/ and any other folder as a defect", "yours"),
         _of_files("kolektor_sdd", kolektor_sdd, "cracks in 50 commutators, masks", f"{_NC}; Tabernik et al., JIM 2020"),

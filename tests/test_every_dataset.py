@@ -112,6 +112,7 @@ TREES: dict[str, Callable[[Path], None]] = {
     "mvtec_ad": make_mvtec_ad,
     "mvtec_ad_2": make_mvtec_ad_2,
     "mvtec_loco": make_mvtec_loco,
+    "synthetic_long": lambda root: None,
     "visa": make_visa,
 }
 

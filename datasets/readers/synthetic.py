@@ -2,17 +2,18 @@
 
 A picture is a function of its description ("washer/test/rust/083.png") and the size asked for: description -> sha256 ->
 random numbers -> product and flaw -> dust -> lighting -> sensor noise, drawn at twice the size and averaged. Everything
-is measured in halves of the picture's side, so one picture shows the same scene at every size.
+is measured in halves of the picture's width, so one picture shows the same scene at every size.
 
 The products are as real ones are: parts lie a little shifted and turned, batches differ in colour and texture, the lamp
 drifts, dust lies everywhere, and the defects go from glaring to faint. So no number of the whole picture tells good
 from bad, the distance to the mean image tells little, and a model of each place's colours and edges takes the worst
 speck for a defect.
 
-Letters: S = size_px, D = 2 S the side while drawing.
+Letters: S = size_px, the width; H the height, S but for long parts; D = 2 S and L = 2 H while drawing.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,6 @@ DEFECTS: dict[str, tuple[str, ...]] = {
     "fabric": ("hole", "stain", "thread"),
     "washer": ("paint", "rust", "scratch"),
 }
-COUNTS: dict[str, tuple[int, int]] = {  # normal, defective
-    category: (TRAIN_IMAGES + TEST_GOOD_IMAGES, TEST_DEFECT_IMAGES * len(kinds)) for category, kinds in DEFECTS.items()
-}
 CATEGORIES: tuple[str, ...] = tuple(DEFECTS)
 
 
@@ -52,10 +50,15 @@ def scan(root: str | Path | None, category: str) -> list[Sample]:
     """The samples of one category, sorted by path; the paths are those that `write_files` writes. Raises DataError for
     a category that does not exist."""
     require_category("synthetic", Path(), category, list(CATEGORIES))
-    counts = [("train", "good", TRAIN_IMAGES), ("test", "good", TEST_GOOD_IMAGES)]
-    counts += [("test", defect, TEST_DEFECT_IMAGES) for defect in DEFECTS[category]]
+    return list_samples(category, DEFECTS[category])
+
+
+def list_samples(category: str, defects: Sequence[str]) -> list[Sample]:
+    """The samples of a category with those kinds of defects, sorted by path."""
+    parts = [("train", "good", TRAIN_IMAGES), ("test", "good", TEST_GOOD_IMAGES)]
+    parts += [("test", defect, TEST_DEFECT_IMAGES) for defect in defects]
     samples = []
-    for part, defect, images in counts:
+    for part, defect, images in parts:
         for index in range(images):
             path = f"{category}/{part}/{defect}/{index:03}.png"
             normal = defect == "good"
@@ -64,23 +67,29 @@ def scan(root: str | Path | None, category: str) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.path)
 
 
+def counts(defects: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, int]]:
+    """Normal and defective pictures of each category, from its kinds of defects."""
+    good = TRAIN_IMAGES + TEST_GOOD_IMAGES
+    return {category: (good, TEST_DEFECT_IMAGES * len(kinds)) for category, kinds in defects.items()}
+
+
 def read(root: str | Path | None, sample: Sample, frame: Frame) -> Picture:
-    """Draws a sample, square: (S, S, 3) uint8, S the frame's height, and a mask where it is defective. Its hashes are
-    those of its description: they do not depend on the size, nor on the processor."""
-    native = frame.height, frame.height
-    pixels, mask = draw(sample.path, frame.height)
+    """Draws a sample, S the frame's shorter side, and a mask where it is defective. Its hashes are those of its
+    description: they do not depend on the size, nor on the processor."""
+    pixels, mask = draw(sample.path, min(frame.height, frame.width))
+    native = mask.shape
     own_mask = masks.resize(mask, masks.own_size(*native)) if sample.label else None
     content = hashlib.sha256(f"synthetic {_VERSION}: {sample.path}".encode()).hexdigest()
     return Picture(fit_image(pixels, frame), own_mask, content, pixel_hash=content, native_size=native)
 
 
-def write_files(root: str | Path, size_px: int) -> int:
-    """Writes all pictures and masks as a tree of PNG files in MVTec AD's layout; returns the number of pictures. Raises
-    DataError where a file cannot be written."""
+def write_files(root: str | Path, size_px: int, defects: Mapping[str, Sequence[str]] = DEFECTS) -> int:
+    """Writes all pictures and masks of categories, each with its kinds of defects, as a tree of PNG files in MVTec AD's
+    layout; returns the number of pictures. Raises DataError where a file cannot be written."""
     home = Path(root).expanduser()
     written = 0
-    for category in CATEGORIES:
-        for sample in scan(None, category):
+    for category, kinds in defects.items():
+        for sample in list_samples(category, kinds):
             pixels, mask = draw(sample.path, size_px)
             try:
                 _save(home / sample.path, pixels)
@@ -94,31 +103,39 @@ def write_files(root: str | Path, size_px: int) -> int:
 
 
 def draw(description: str, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """(S, S, 3) uint8 picture and (S, S) bool mask of "CATEGORY/part/defect/index.png"; all False where it is good."""
+    """(H, S, 3) uint8 picture and (H, S) bool mask of "CATEGORY/part/defect/index.png"; all False where it is good."""
     category, _, kind, name = description.split("/")
     digest = hashlib.sha256(f"synthetic {_VERSION}: {description}".encode()).digest()
     rng, of_flaw = (np.random.Generator(np.random.PCG64(int.from_bytes(half))) for half in (digest[:16], digest[16:]))
     severity, lamp = (int(name.removesuffix(".png")) * step % 1 for step in _EVENLY)
     canvas = PRODUCTS[category](_OVERSAMPLING * size_px, rng, Flaw(kind, severity, of_flaw))
     dust(canvas, rng)
-    picture = _shrink(canvas.colours) * _light(size_px, lamp, rng)
+    picture = _shrink(canvas.colours)
+    picture *= _light(*picture.shape[1:], lamp, rng)
     picture += rng.uniform(0.005, 0.012) * size_px / 128 * rng.standard_normal(picture.shape, dtype=np.float32)
     levels = np.rint(picture.clip(0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(1, 2, 0)), _shrink(canvas.defective) >= 0.25
 
 
-def _light(size_px: int, lamp: float, rng: np.random.Generator) -> np.ndarray:
-    """(3, S, S) float32: how bright the lamp is, its tint, a slope across the picture, and dimmer corners."""
+def _light(height_px: int, width_px: int, lamp: float, rng: np.random.Generator) -> np.ndarray:
+    """(3, H, S) float32: how bright the lamp is, its tint, a slope across the picture, and dimmer corners."""
     gain = (0.9 + 0.2 * lamp) * rng.uniform(0.97, 1.03, size=3).astype(np.float32)
-    steps = (np.arange(size_px, dtype=np.float32) + 0.5) * (2 / size_px) - 1
     slope_x, slope_y, dimming = rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1), rng.uniform(0, 0.1)
-    rows, columns = (slope * steps - dimming * steps * steps for slope in (slope_y, slope_x))
+    rows, columns = (
+        slope * steps - dimming * steps * steps
+        for slope, steps in ((slope_y, _from_edge_to_edge(height_px)), (slope_x, _from_edge_to_edge(width_px)))
+    )
     return gain[:, None, None] * (1 + rows[:, None] + columns)
 
 
+def _from_edge_to_edge(pixels: int) -> np.ndarray:
+    """(pixels,) float32: where each lies between -1 and 1."""
+    return (np.arange(pixels, dtype=np.float32) + 0.5) * (2 / pixels) - 1
+
+
 def _shrink(drawn: np.ndarray) -> np.ndarray:
-    """(..., D, D) -> (..., S, S) by averaging squares of 2 x 2."""
-    rows = drawn[..., ::2, :] + drawn[..., 1::2, :]
+    """(..., L, D) -> (..., H, S) by averaging squares of 2 x 2; a last row without a second is left out."""
+    rows = drawn[..., :-1:2, :] + drawn[..., 1::2, :]
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 

@@ -1,7 +1,8 @@
-"""What the generated products are drawn with: a canvas that a product lies on, shapes, and smooth noise.
+"""What the generated products are drawn with: a canvas that a product lies on, shapes, flaws, and smooth noise.
 
-Everything is measured in halves of the picture's side: coordinates x (right) and y (down) run from -1 to 1 over a
-product that lies straight; most lie a little turned and shifted. Letters: D = the canvas' side in pixels.
+Everything is measured in halves of the picture's width: over a product that lies straight, coordinates x (right) run
+from -1 to 1, and y (down) too where the picture is square; most lie a little turned and shifted. Letters: D = the
+canvas' width in pixels, L = its height.
 """
 
 import math
@@ -103,30 +104,36 @@ Shape = Disc | Box | Bar | Blob
 class Canvas:
     """A product's colours, and how much of each pixel is defective, while it is drawn."""
 
-    x: np.ndarray  # (D, D) float32: the product's coordinates
-    y: np.ndarray  # (D, D) float32
-    colours: np.ndarray  # (3, D, D) float32, in [0, 1] but for highlights
-    defective: np.ndarray  # (D, D) float32 coverage in [0, 1]
+    x: np.ndarray  # (L, D) float32: the product's coordinates
+    y: np.ndarray  # (L, D) float32
+    colours: np.ndarray  # (3, L, D) float32, in [0, 1] but for highlights
+    defective: np.ndarray  # (L, D) float32 coverage in [0, 1]
 
-    def __init__(self, side_px: int, rng: np.random.Generator, turn: float, shift: float):
-        """Black and sound. The product is turned by up to `turn` radians and moved by up to `shift`."""
+    def __init__(self, side_px: int, rng: np.random.Generator, turn: float, shift: float, tall: float = 1.0):
+        """Black and sound, `side_px` wide and `tall` times as high. The product is turned by up to `turn` radians and
+        moved by up to `shift`."""
+        self.tall = tall
+        self._half_px = side_px / 2
         self._turn = rng.uniform(-turn, turn)
         self._shift = rng.uniform(-shift, shift), rng.uniform(-shift, shift)
-        steps = (np.arange(side_px, dtype=np.float32) + 0.5) * (2 / side_px) - 1
-        self.x, self.y = _turned(steps[None, :] - self._shift[0], steps[:, None] - self._shift[1], self._turn)
-        self.colours = np.zeros((3, side_px, side_px), dtype=np.float32)
-        self.defective = np.zeros((side_px, side_px), dtype=np.float32)
+        columns, rows = (
+            (np.arange(pixels, dtype=np.float32) + 0.5) * (2 / side_px) - reach
+            for pixels, reach in ((side_px, 1), (round(tall * side_px), tall))
+        )
+        self.x, self.y = _turned(columns[None, :] - self._shift[0], rows[:, None] - self._shift[1], self._turn)
+        self.colours = np.zeros((3, *self.x.shape), dtype=np.float32)
+        self.defective = np.zeros(self.x.shape, dtype=np.float32)
 
     def cover(self, depth: np.ndarray) -> np.ndarray:
         """Coverage in [0, 1] from the signed distance to an outline, soft over one drawn pixel."""
-        return (depth * (len(self.x) / 2) + 0.5).clip(0, 1)
+        return (depth * self._half_px + 0.5).clip(0, 1)
 
     def fill(self, colour: Colour, shade: np.ndarray) -> None:
-        """Paints all of it in one colour times a shade (D, D)."""
+        """Paints all of it in one colour times a shade (L, D)."""
         self.colours[:] = _column(colour) * shade
 
     def paint(self, shape: Shape, colour: Colour, opacity: float = 1.0, on: np.ndarray | None = None) -> None:
-        """Lays a colour over a shape; only as far as `on` (D, D), a coverage, says."""
+        """Lays a colour over a shape; only as far as `on` (L, D), a coverage, says."""
         where = self._window(shape)
         region = self.colours[:, *where]
         region += opacity * self._coverage(shape, where, on) * (_column(colour) - region)
@@ -147,23 +154,46 @@ class Canvas:
 
     def _window(self, shape: Shape) -> tuple[slice, slice]:
         """Rows and columns that hold a shape: the rest of the canvas is not looked at."""
-        half = len(self.x) / 2
         x, y = _turned(*shape.middle, -self._turn)
-        row, column = (y + self._shift[1] + 1) * half, (x + self._shift[0] + 1) * half
-        margin = shape.reach * half + 1
+        row, column = (y + self._shift[1] + self.tall) * self._half_px, (x + self._shift[0] + 1) * self._half_px
+        margin = shape.reach * self._half_px + 1
         return tuple(slice(max(0, int(at - margin)), max(0, int(at + margin) + 1)) for at in (row, column))
 
 
-def noise(side_px: int, cells: int, rng: np.random.Generator) -> np.ndarray:
-    """(D, D) float32 in [-1, 1]: random heights on a grid of `cells` squares a side, and smooth between them. The same
-    landscape at every size."""
-    heights = rng.random((cells + 1, cells + 1), dtype=np.float32) * 2 - 1
-    at = (np.arange(side_px, dtype=np.float32) + 0.5) * (cells / side_px)
+@dataclass(frozen=True)
+class Flaw:
+    """What is wrong with one picture."""
+
+    kind: str  # "good": nothing
+    severity: float  # in [0, 1]
+    rng: np.random.Generator
+
+    def between(self, faint: float, glaring: float) -> float:
+        """A measure that grows with the severity; most lie near one end or the other."""
+        return faint + (glaring - faint) * self.severity**2 * (3 - 2 * self.severity)
+
+    def blob(self, middle: Point, smallest: float, largest: float) -> Blob:
+        """A spot of any size between two."""
+        phases = self.rng.uniform(0, 2 * math.pi), self.rng.uniform(0, 2 * math.pi)
+        return Blob(middle, self.rng.uniform(smallest, largest), phases)
+
+
+def noise(side_px: int, cells: int, rng: np.random.Generator, tall: float = 1.0) -> np.ndarray:
+    """(L, D) float32 in [-1, 1], L = `tall` times D: random heights on a grid of `cells` squares across, and smooth
+    between them. The same landscape at every size."""
+    heights = rng.random((math.ceil(tall * cells) + 1, cells + 1), dtype=np.float32) * 2 - 1
+    column, right = _between_cells(side_px, cells / side_px)
+    row, below = _between_cells(round(tall * side_px), cells / side_px)
+    columns = heights[:, column] + right * (heights[:, column + 1] - heights[:, column])
+    return columns[row] + below[:, None] * (columns[row + 1] - columns[row])
+
+
+def _between_cells(pixels: int, cells_per_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """(pixels,) each: the cell that a pixel lies in, and how much its far side counts there."""
+    at = (np.arange(pixels, dtype=np.float32) + 0.5) * cells_per_px
     cell = at.astype(np.intp)
     part = at - cell.astype(np.float32)
-    part *= part * (3 - 2 * part)
-    columns = heights[:, cell] + part * (heights[:, cell + 1] - heights[:, cell])  # (cells + 1, D)
-    return columns[cell] + part[:, None] * (columns[cell + 1] - columns[cell])
+    return cell, part * (part * (3 - 2 * part))
 
 
 def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:

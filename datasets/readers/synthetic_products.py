@@ -1,4 +1,4 @@
-"""The three generated products, and what can be wrong with each.
+"""The generated products, and what can be wrong with each: three square ones here, the long one in a file of its own.
 
 A product is drawn from one random generator and its flaw from another: a flawed picture shows what the good one of the
 same numbers would, but where it is defective. Severity, from 0 (barely visible) to 1 (glaring), is the contrast of a
@@ -15,25 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datasets.readers.synthetic_drawing import Bar, Blob, Box, Canvas, Colour, Disc, Point, noise
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """What is wrong with one picture."""
-
-    kind: str  # "good": nothing
-    severity: float  # in [0, 1]
-    rng: np.random.Generator
-
-    def between(self, faint: float, glaring: float) -> float:
-        """A measure that grows with the severity; most lie near one end or the other."""
-        return faint + (glaring - faint) * self.severity**2 * (3 - 2 * self.severity)
-
-    def blob(self, middle: Point, smallest: float, largest: float) -> Blob:
-        """A spot of any size between two."""
-        phases = self.rng.uniform(0, 2 * math.pi), self.rng.uniform(0, 2 * math.pi)
-        return Blob(middle, self.rng.uniform(smallest, largest), phases)
+from datasets.readers.synthetic_blade import blade
+from datasets.readers.synthetic_drawing import Bar, Box, Canvas, Colour, Disc, Flaw, Point, noise
 
 
 @dataclass(frozen=True)
@@ -268,18 +251,18 @@ def _wrong_paint(canvas: Canvas, mark: Mark, place: Point, ring: np.ndarray, fla
 
 def dust(canvas: Canvas, rng: np.random.Generator) -> None:
     """Specks and lint, which no picture is free of: smaller than a defect, but not fainter."""
-    for _ in range(rng.poisson(9)):
+    for _ in range(rng.poisson(9 * canvas.tall)):
         grey = rng.choice((0.08, 0.9))
-        canvas.paint(Disc(_anywhere(rng), rng.uniform(0.012, 0.035)), (grey, grey, grey), rng.uniform(0.3, 1.0))
-    for _ in range(rng.poisson(2)):
-        start, grey = _anywhere(rng), rng.uniform(0.6, 0.9)
+        canvas.paint(Disc(_anywhere(canvas, rng), rng.uniform(0.012, 0.035)), (grey, grey, grey), rng.uniform(0.3, 1.0))
+    for _ in range(rng.poisson(2 * canvas.tall)):
+        start, grey = _anywhere(canvas, rng), rng.uniform(0.6, 0.9)
         dx, dy = _polar(rng.uniform(0.08, 0.2), rng.uniform(0, math.pi))
         end = start[0] + dx, start[1] + dy
         canvas.paint(Bar(start, end, 0.008), (grey, grey, grey), rng.uniform(0.3, 0.8))
 
 
-def _anywhere(rng: np.random.Generator) -> Point:
-    return rng.uniform(-1, 1), rng.uniform(-1, 1)
+def _anywhere(canvas: Canvas, rng: np.random.Generator) -> Point:
+    return rng.uniform(-1, 1), canvas.tall * rng.uniform(-1, 1)
 
 
 def _polar(distance: float, angle: float) -> Point:
@@ -287,6 +270,7 @@ def _polar(distance: float, angle: float) -> Point:
 
 
 PRODUCTS: dict[str, Callable[[int, np.random.Generator, Flaw], Canvas]] = {
+    "blade": blade,
     "board": board,
     "fabric": fabric,
     "washer": washer,

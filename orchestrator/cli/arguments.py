@@ -75,7 +75,7 @@ def parser() -> Parser:
         ("ensemble", "let the best detectors of each category judge together; nothing is trained", _add_ensemble),
         ("figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG", _add_figures),
         ("compact", "merge an output's many small files of rows into a few; sweeps may be running", _add_output),
-        ("datasets", "list the datasets; check one's files, or write the synthetic one as files", _add_datasets),
+        ("datasets", "list the datasets; check one's files, or write a generated one as files", _add_datasets),
         ("models", "list the detectors and what is searched of each; describe one", _add_models),
     ):
         add_arguments(_verb(verbs, name, help))
@@ -244,7 +244,9 @@ def _add_figures(figures: Parser) -> None:
 
 
 def _add_datasets(data: Parser) -> None:
-    data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
+    data.add_argument(
+        "action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic or synthetic_long"
+    )
     data.add_argument("name", nargs="?", help="a dataset of the list")
     data.add_argument("--data-root", metavar="DIR", help="folder of the images")
     data.add_argument(

@@ -1,4 +1,4 @@
-"""`datasets`: what there are, what one's files hold, or the synthetic one as files."""
+"""`datasets`: what there are, what one's files hold, or a generated one as files."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from datasets import montage
 from datasets.catalog import DATASETS
 from datasets.frame import Frame
 from datasets.images import Images
-from datasets.readers.synthetic import write_files
+from datasets.readers import synthetic, synthetic_long
 from datasets.split import PROTOCOLS, split
 from orchestrator.cli.prepare import say_remarks
 from orchestrator.display.tables import print_table
@@ -22,6 +22,7 @@ from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Decoding, jobs
 from orchestrator.words import count, printable
 
+MADE = {"synthetic": synthetic.DEFECTS, "synthetic_long": synthetic_long.DEFECTS}
 CHECKED = Frame(32, 32)  # small, as only whether a picture can be read is of interest
 SHOWN = Frame(192, 192)  # in the montage
 COLUMNS = (
@@ -41,10 +42,11 @@ def main(asked) -> int:
 
 
 def _make(name: str | None, data_root: str | None, size_px: int) -> None:
-    if name != "synthetic" or data_root is None:
-        raise InputError("datasets make: 'datasets make synthetic --data-root DIR' is expected.")
-    write_files(Path(data_root).expanduser(), size_px)
-    print(f"wrote the synthetic dataset to {data_root}; use it with --dataset mvtec_ad or --dataset folder")
+    if name not in MADE or data_root is None:
+        names = ", ".join(MADE)
+        raise InputError(f"datasets make: 'datasets make NAME --data-root DIR' is expected, NAME one of {names}.")
+    synthetic.write_files(Path(data_root).expanduser(), size_px, MADE[name])
+    print(f"wrote the dataset {name} to {data_root}; use it with --dataset mvtec_ad or --dataset folder")
 
 
 def _list() -> None:

@@ -23,6 +23,7 @@ SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
 OPTIONAL = ("steps_per_epoch", "tiles_across", "warm_start")
+SWITCHES = ("race", "compile")
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -68,6 +69,9 @@ class Experiment:
     )
     race: bool = option(
         False, "give a model no more trials after its presets where the leader beats it beyond its interval"
+    )
+    compile: bool = option(
+        False, "torch.compile the training steps: try it on a GPU; on CPUs they became slower. Needs a C++ compiler"
     )
     warm_start: str | None = option(
         None, "begin each search with the best parameters that earlier jobs of this output found", "OUTPUT"
@@ -117,13 +121,11 @@ class Experiment:
         return described
 
     def hash(self) -> str:
-        """Its name in rows and notes. Of an option of OPTIONAL that is not set there is no word in it."""
+        """Its name in rows and notes. Of OPTIONAL that are not set and SWITCHES that are off there is no word in it."""
         described = self.described()
-        for name in OPTIONAL:
-            if described[name] is None:
-                del described[name]
-        if not self.race:
-            del described["race"]
+        unset = [name for name in OPTIONAL if described[name] is None]
+        for name in (*unset, *(name for name in SWITCHES if not described[name])):
+            del described[name]
         return digest(described)[:12]
 
     def fixed(self, model: str) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, A
     """What all jobs of one size of a run share of that which decides their results."""
     names = ["parallel_trials", "protocol", "fit", "epochs", "batch", "sampler", "scheduler"]
     names += [name for name in ("steps_per_epoch", "tiles_across") if getattr(experiment, name) is not None]
+    names += ["compile"] if experiment.compile else []
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
     return {**described, "false_alarms": experiment.false_alarm_share}

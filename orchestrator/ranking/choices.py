@@ -17,6 +17,7 @@ PHRASES: dict[str, Callable[[Any], str]] = {
     "sampler": lambda value: f"sampler {value}",
     "scheduler": lambda value: "no early stopping" if value == "none" else f"scheduler {value}",
     "parallel_trials": lambda value: f"{value} trials at a time",
+    "compile": lambda value: "compiled" if value else "not compiled",
     "workers": lambda value: f"refit on {value}",
     "false_alarms": lambda value: f"{100 * value:.3g} % false alarms" if value else "best F1",
     "warm_start": lambda value: f"warm start from {value}" if value else "cold start",

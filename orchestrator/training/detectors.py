@@ -16,6 +16,7 @@ from orchestrator.experiment.config import Experiment, flag
 from orchestrator.experiment.job import Job, Sized
 from orchestrator.hashes import seed_of
 from orchestrator.training import backbone_weights
+from orchestrator.training.compiled import compile_steps
 from orchestrator.training.selection import Selection
 from orchestrator.words import one_line
 from search_spaces.catalog import PRESETS
@@ -84,7 +85,11 @@ def _refusal(experiment: Experiment, sized: Sized) -> str | None:
 
 
 def of_job(job: Job, params: Mapping[str, Any], data: Selection, seed: int) -> Detector:
-    """The untrained detector of a job's trial or refit, where its images are; its weights are a function of `seed`."""
+    """The untrained detector of a job's trial or refit, where its images are; its weights are a function of `seed`. Its
+    steps are compiled where that is asked for."""
     torch.manual_seed(seed_of("weights", seed))
     height, width, channels = data.pixels.shape[1:]
-    return build(job.model, params, (channels, height, width), data.pixels.device, job.tile_px)
+    detector = build(job.model, params, (channels, height, width), data.pixels.device, job.tile_px)
+    if job.experiment.compile:
+        compile_steps(detector)
+    return detector

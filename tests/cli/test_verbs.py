@@ -214,10 +214,12 @@ def test_anomalibs_models_are_listed_with_what_is_searched_or_why_they_do_not_ru
     assert "anomalib:winclip" in printed and "refused: it needs a text prompt" in printed
 
 
-def test_the_synthetic_dataset_as_files_passes_its_own_check(tmp_path, capsys):
-    assert main(["datasets", "make", "synthetic", "--data-root", str(tmp_path), "--size-px", "32"]) == 0
+@pytest.mark.parametrize(("name", "pixels"), [("synthetic", "32 x 32"), ("synthetic_long", "32 x 80")])
+def test_a_generated_dataset_as_files_passes_its_own_check(name, pixels, tmp_path, capsys):
+    assert main(["datasets", "make", name, "--data-root", str(tmp_path), "--size-px", "32"]) == 0
     assert main(["datasets", "check", "folder", "--data-root", str(tmp_path)]) == 0
-    assert "every image can be read" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert pixels in printed and "every image can be read" in printed
 
 
 def test_doctor_on_a_sound_machine_and_on_a_wrong_path(tmp_path, capsys):

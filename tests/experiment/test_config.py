@@ -279,6 +279,7 @@ CHANGED = {
     "scheduler": "none",
     "parallel_trials": 1,
     "race": True,
+    "compile": True,
     "warm_start": "earlier",
     "threshold": "f1",
     "false_alarms": 0.1,

@@ -29,6 +29,7 @@ CHANGED = {  # every field of a job that decides its rows, with another value
     "sampler": {"sampler": "tpe"},
     "scheduler": {"scheduler": "none"},
     "parallel trials": {"parallel_trials": 2},
+    "compiled": {"compile": True},
     "threshold": {"threshold": "f1"},
     "false alarms": {"false_alarms": 0.1},
     "fixed parameter": {"set": ("lr=0.001",)},

@@ -33,10 +33,11 @@ def test_what_is_fixed_in_one_is_searched_in_the_other(make_job):
 
 def test_every_choice_has_its_words(make_job):
     other = make_job(
-        fit="stretch", steps_per_epoch=50, sampler="tpe", scheduler="none", parallel_trials=3, threshold="f1", workers=2
-    )
+        fit="stretch", steps_per_epoch=50, sampler="tpe", scheduler="none", parallel_trials=3, compile=True,
+        threshold="f1", workers=2,
+    )  # fmt: skip
     assert told(other, make_job())[0] == (
-        "refit on 2, 3 trials at a time, stretch, sampler tpe, no early stopping, 50 steps an epoch, best F1"
+        "refit on 2, 3 trials at a time, stretch, sampler tpe, no early stopping, best F1, 50 steps an epoch, compiled"
     )
 
 

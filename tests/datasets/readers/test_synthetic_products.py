@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from datasets.readers.synthetic import DEFECTS
+from datasets.readers import synthetic, synthetic_long
 from datasets.readers.synthetic_drawing import Canvas
 from datasets.readers.synthetic_products import PRODUCTS, Flaw, dust
 
+DEFECTS = {**synthetic.DEFECTS, **synthetic_long.DEFECTS}
 ALL_KINDS = [(category, kind) for category in PRODUCTS for kind in DEFECTS[category]]
-LOGICAL_KINDS = [("board", "wrong_part"), ("fabric", "thread"), ("washer", "paint")]
+LOGICAL_KINDS = [("blade", "tooth"), ("board", "wrong_part"), ("fabric", "thread"), ("washer", "paint")]
 NUMBERS = range(12)
 SIDE_PX = 64  # while drawing: pictures of 32 px
 
@@ -19,7 +20,7 @@ def product(category: str, kind: str, severity: float, number: int) -> Canvas:
 
 
 def change(category: str, kind: str, severity: float, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """(D, D) each: how far the flawed product's colours are from the good one's, and what is marked."""
+    """(L, D) each: how far the flawed product's colours are from the good one's, and what is marked."""
     good, flawed = product(category, "good", 0, number), product(category, kind, severity, number)
     return abs(flawed.colours - good.colours).max(axis=0), flawed.defective
 
