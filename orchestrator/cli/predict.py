@@ -6,11 +6,9 @@ from pathlib import Path
 import torch
 
 from datasets.loose_pictures import Dump, readable
-from orchestrator.cli.outputs import opened
-from orchestrator.deploy import choose, predict, threshold_wish
+from orchestrator.deploy import TrainedDetector, load, predict
 from orchestrator.deploy.export import Difference, Export
-from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
-from orchestrator.errors import InputError
+from orchestrator.deploy.judging import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times, pictures_of
 from orchestrator.metrics import thresholds
 from orchestrator.ranking import reading
 from orchestrator.training.checkpoint import Config
@@ -23,18 +21,14 @@ def main(asked) -> int:
     """Judges them. Returns 1 where a picture could not be judged, else 0."""
     if asked.export:
         predict.check_program(Path(asked.export))
-    wish = threshold_wish.parse(asked.threshold_at) if asked.threshold_at else None
-    found, to = _checkpoint(asked), Path(asked.to).expanduser()
-    meaning = []
-    if wish:
-        found, meaning = threshold_wish.granted(wish, found)
-    detector = found.detector(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    dump = predict.pictures_of(asked.images)
+    detector, to = _detector(asked), Path(asked.to).expanduser()
+    dump = pictures_of(asked.images)
+    found, network = detector.checkpoint, detector.network
     exported = predict.export_program(found, dump.pictures, Path(asked.export)) if asked.export else None
-    print(*map(printable, _description(found, meaning)), "", sep="\n")
-    rows, times = predict.judge(detector, found.config, dump.pictures, to, asked.heat_maps)
+    print(*map(printable, _description(detector)), "", sep="\n")
+    rows, times = predict.judge(network, found.config, dump.pictures, to, asked.heat_maps)
     _print_rows(rows, dump)
-    print(_rates(rows, times, detector.device))
+    print(_rates(rows, times, network.device))
     drawn = "" if asked.heat_maps == "none" else f", {MAPS}/"
     print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))
     if exported:
@@ -44,22 +38,18 @@ def main(asked) -> int:
     return int(bool(dump.closed) or any(row.error for row in rows))
 
 
-def _checkpoint(asked) -> choose.Checkpoint:
-    if asked.checkpoint and (asked.dataset or asked.category or asked.model or asked.protocol):
-        raise InputError("--checkpoint names one detector: leave --dataset, --category, --model and --protocol out.")
-    if asked.checkpoint:
-        return choose.given(asked.checkpoint)
-    with opened(asked.output) as output:
-        return choose.best(output, asked.dataset, asked.category, asked.model, asked.protocol, tell=_warn)
+def _detector(asked) -> TrainedDetector:
+    names = ("checkpoint", "dataset", "category", "model", "protocol", "threshold_at")
+    return load(asked.output, **{name: getattr(asked, name) for name in names}, tell=_warn)
 
 
 def _warn(line: str) -> None:
     print(printable(f"defectsweep: {line}"), file=sys.stderr)
 
 
-def _description(found: choose.Checkpoint, meaning: list[str]) -> list[str]:
-    """Lines on a detector, and what its threshold means, which `meaning` says where it is not its own."""
-    config = found.config
+def _description(detector: TrainedDetector) -> list[str]:
+    """Lines on a detector, and what its threshold means."""
+    config, meaning = detector.checkpoint.config, detector.meaning
     auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
     if config.protocol == "crossfit":
         reached = f"AUROC {test_auc} by choosing on four fifths of the labelled pictures and looking at the others"
@@ -70,9 +60,9 @@ def _description(found: choose.Checkpoint, meaning: list[str]) -> list[str]:
     return [
         f"{config.category} ({config.dataset}) by {config.model}, seed {config.seed}, {_shape(config)}",
         reached,
-        *(meaning or [f"defective: a score of {config.threshold:.4g} or more, chosen on {chosen_on} {_wish(found)}"]),
-        *([] if meaning else _on_test(found)),
-        f"from {found.place}",
+        *(meaning or [f"defective: a score of {config.threshold:.4g} or more, chosen on {chosen_on} {_wish(config)}"]),
+        *([] if meaning else _on_test(config)),
+        f"from {detector.checkpoint.place}",
     ]
 
 
@@ -82,9 +72,8 @@ def _shape(config: Config) -> str:
     return f"{shape} in tiles of {config.tile_px} px" if config.tile_px else shape
 
 
-def _wish(found: choose.Checkpoint) -> str:
+def _wish(config: Config) -> str:
     """What the threshold was chosen for, and how much of that is known."""
-    config = found.config
     if not config.false_alarms or None in (config.false_alarms_most, config.val_normals):
         return "for the best F1"
     wished, most = (f"{100 * share:.3g} %" for share in (config.false_alarms, config.false_alarms_most))
@@ -94,9 +83,8 @@ def _wish(found: choose.Checkpoint) -> str:
     return f"{text} (95 % confidence){few}"
 
 
-def _on_test(found: choose.Checkpoint) -> list[str]:
+def _on_test(config: Config) -> list[str]:
     """What the threshold came to on the test part; nothing where the checkpoint does not say."""
-    config = found.config
     if config.recall is None or config.false_alarm_rate is None:
         return []
     alarms, recall = (
