@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,10 +19,9 @@ from model.contract import Detector
 from orchestrator.deploy import export, onnx_file
 from orchestrator.deploy.judging import CSV, MAPS, PARQUET, Prediction, Times, chunks, predictions, source
 from orchestrator.errors import InputError, RunError
-from orchestrator.results.row_files import to_table
+from orchestrator.results.row_files import for_spreadsheets, to_table
 from orchestrator.results.storage import put_whole
 from orchestrator.training.checkpoint import Checkpoint, Config
-from orchestrator.words import cell
 
 UNFINISHED = ".unfinished"
 
@@ -43,15 +41,6 @@ def judge(
     return rows, times
 
 
-def for_spreadsheets(table: pa.Table) -> pa.Table:
-    """The same with its texts as words.cell writes them."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            texts = [text if text is None else cell(text) for text in table[i].to_pylist()]
-            table = table.set_column(i, field, pa.array(texts, field.type))
-    return table
-
-
 # -- the folder of results
 
 
@@ -59,6 +48,8 @@ def for_spreadsheets(table: pa.Table) -> pa.Table:
 def _results(to: Path) -> Iterator[Path]:
     """A folder to write results into, which then take the place of an earlier run's; nothing does if this fails."""
     unfinished = to / UNFINISHED
+    if (to / PARQUET).is_dir():
+        raise InputError(f"--to {to} holds what 'predict --watch' has judged. Name another folder.")
     if (to / MAPS).exists() and not (to / PARQUET).exists():
         raise InputError(f"--to {to} holds {MAPS} that are not of 'defectsweep predict'. Name another folder.")
     try:
