@@ -33,7 +33,7 @@ class Dump:
 
 
 def find(places: Sequence[str], drawn: str, beside: str) -> Dump:
-    """The pictures of files and folders, in the order of the places, each once. A folder `drawn` next to a file
+    """The pictures of files and folders, in the order of the places, each once. A folder `drawn` next to a table
     `beside` holds what was drawn of earlier pictures, and is passed over. With several places, a folder's pictures are
     named after the folder too. Raises DataError for a place that is not there, and where there is no picture at all."""
     dump, names = Dump(), _Names()
@@ -58,6 +58,18 @@ def find(places: Sequence[str], drawn: str, beside: str) -> Dump:
     return dump
 
 
+def below(folder: Path) -> tuple[list[str], list[str]]:
+    """The paths of the pictures below a folder, which may be none, and the folders that could not be listed."""
+    dump = Dump()
+    return list(_walk(folder, dump, set(), drawn="", beside="")), dump.closed
+
+
+def name_below(folder: Path, path: str) -> str:
+    """What a picture below a folder is called, whatever else lies there: the path from there, as valid UTF-8 and short
+    enough for a file's name."""
+    return _Names().free(readable(os.path.relpath(path, folder)))
+
+
 def readable(path: str) -> str:
     """A path as valid UTF-8: bytes that are none are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -75,7 +87,7 @@ def _walk(top: Path, dump: Dump, seen: set[tuple[int, int]], drawn: str, beside:
             subfolders.clear()
             continue
         seen.add(identity)
-        passed_over = {drawn} if beside in files else set()
+        passed_over = {drawn} if beside in (*files, *subfolders) else set()
         subfolders[:] = sorted(name for name in set(subfolders) - passed_over if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(folder, name)

@@ -86,6 +86,7 @@ ROOMS = {  # of orchestrator/: what each may import, beside the ground
         "experiment", "results",
     },
     "run_all": {"cli"},
+    "run": {"cli", "ranking", "experiment"},
 }  # fmt: skip
 
 

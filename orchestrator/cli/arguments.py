@@ -35,6 +35,7 @@ defectsweep figures --output results --category bottle --model sa_skip_ganomaly 
     "predict": """
 defectsweep predict camera/2026-11-24 --output results --category bracket --to judged
 defectsweep predict new_parts --output results --category bracket --threshold-at recall=0.99
+defectsweep predict --watch camera/today --output results --category bracket --to judged --sort-into sorted
 defectsweep predict part.png --checkpoint results/checkpoints/JOB --export bracket.pt2""",
     "ensemble": """
 defectsweep ensemble --output results --data-root parts""",
@@ -195,7 +196,19 @@ def _add_report(report: Parser) -> None:
 
 
 def _add_predict(predict: Parser) -> None:
-    predict.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, or folders of them")
+    predict.add_argument("images", nargs="*", metavar="IMAGES", help="pictures, or folders of them")
+    predict.add_argument(
+        "--watch", metavar="FOLDER",
+        help="instead of IMAGES: judge each picture that arrives in this folder, once, until Ctrl-C; after a kill the "
+        "same command goes on",
+    )  # fmt: skip
+    predict.add_argument(
+        "--sort-into", metavar="DIR",
+        help="with --watch: bring judged pictures to DIR/good, DIR/defective and DIR/not-judged",
+    )  # fmt: skip
+    predict.add_argument(
+        "--sort-by", choices=("move", "link"), default="move", help="how --sort-into brings them there (default: move)"
+    )
     predict.add_argument(
         "--output", default="results", metavar="DIR/URI",
         help="take the detector of the highest validation AUROC from this output (default: results)",
@@ -210,8 +223,8 @@ def _add_predict(predict: Parser) -> None:
         help="where to write, in place of an earlier run's table and heat maps there (default: predictions)",
     )  # fmt: skip
     predict.add_argument(
-        "--heat-maps", choices=("all", "defective", "none"), default="all",
-        help="pictures to draw heat maps of (default: all)",
+        "--heat-maps", choices=("all", "defective", "none"),
+        help="pictures to draw heat maps of (default: all; with --watch, defective)",
     )  # fmt: skip
     predict.add_argument(
         "--threshold-at", metavar="WISH",

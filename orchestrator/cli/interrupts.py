@@ -12,11 +12,11 @@ GRACE_S = 8.0  # for an orderly end
 
 
 class Interrupts:
-    """Handles SIGINT and SIGTERM: the first raises KeyboardInterrupt in the main thread; the second, or GRACE_S later,
-    ends the process. `farewell` is then its last line."""
+    """Handles SIGINT and SIGTERM: the first raises KeyboardInterrupt in the main thread, or only sets `came` where it
+    `raises` nothing; the second, or GRACE_S later, ends the process. `farewell` is then its last line."""
 
-    def __init__(self, farewell: str):
-        self.farewell = farewell
+    def __init__(self, farewell: str, raises: bool = True):
+        self.farewell, self.raises, self.came = farewell, raises, False
         self.screen = os.dup(2)  # stderr as it was: a backend may send its own to a file
         self.timer = threading.Timer(GRACE_S, self._end)
         self.timer.daemon = True
@@ -32,7 +32,9 @@ class Interrupts:
             signal.signal(each, lambda number, frame: self._end())
         self._say("defectsweep: stopping; what is finished is kept (Ctrl-C again ends at once)")
         self.timer.start()
-        raise KeyboardInterrupt
+        self.came = True
+        if self.raises:
+            raise KeyboardInterrupt
 
     def _end(self) -> None:
         self._say(self.farewell)
@@ -44,10 +46,10 @@ class Interrupts:
 
 
 @contextlib.contextmanager
-def handled(farewell: str) -> Iterator[Interrupts]:
+def handled(farewell: str, raises: bool = True) -> Iterator[Interrupts]:
     """Interrupts are handled while the context lasts."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interrupts = Interrupts(farewell)
+    interrupts = Interrupts(farewell, raises)
     interrupts.install()
     try:
         yield interrupts

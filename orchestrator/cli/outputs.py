@@ -1,4 +1,4 @@
-"""What the verbs share to open an output."""
+"""What the verbs share to open an output, and to warn."""
 
 import contextlib
 import sys
@@ -16,4 +16,9 @@ def opened(root: str) -> Iterator[Output]:
         yield output
     finally:
         for path, reason in sorted(output.skipped.items()):
-            print(printable(f"defectsweep: skipped {path}: {reason}"), file=sys.stderr)
+            warn(f"skipped {path}: {reason}")
+
+
+def warn(line: str) -> None:
+    """A line on stderr, for what went on in spite of it."""
+    print(printable(f"defectsweep: {line}"), file=sys.stderr)

@@ -4,12 +4,13 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+from orchestrator.cli import arguments
 from orchestrator.cli.prepare import Prepared, outlook, prepared, session
 from orchestrator.display.tables import print_table
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import Outlook, complete
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import plan
+from orchestrator.experiment import plan, reading
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.sweep.ledger import closed
 from orchestrator.words import printable
@@ -17,9 +18,10 @@ from orchestrator.words import printable
 
 def main(asked) -> int:
     """Prints the plan; with --probe, measured by a few steps of each model that no row tells of."""
-    with prepared(asked) as found:
+    experiment, execution = reading.load(arguments.given(asked), asked.config)
+    with prepared(experiment, execution) as found:
         _check_sizes(found)
-        experiment, execution, ids = found.experiment, found.execution, {job.id for job in found.jobs}
+        ids = {job.id for job in found.jobs}
         closing = {row.job_id: row for row in closed(found.jobs, found.output)[0]}
         lefts = plan.left(found.jobs, closing, found.output.trials(of=ids))
         place = Place.of(experiment, len(found.jobs), execution.max_concurrent or 1)

@@ -1,16 +1,15 @@
-"""What `run` and `plan` begin with: the options -> an experiment, its jobs, and where they will run."""
+"""What `run` and `plan` begin with: an experiment -> its jobs, and where they will run."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cli import arguments
 from orchestrator.cli.outputs import opened
 from orchestrator.estimate import pace
 from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import preflight, reading, warm_start
+from orchestrator.experiment import preflight, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Job, Sized, jobs
 from orchestrator.experiment.plan import Left
@@ -36,10 +35,9 @@ class Prepared:
 
 
 @contextlib.contextmanager
-def prepared(asked) -> Iterator[Prepared]:
-    """Reads the options, surveys the data and names the jobs; says what a warm start begins with. Nothing is written.
-    Raises InputError for what cannot be."""
-    experiment, execution = reading.load(arguments.given(asked), asked.config)
+def prepared(experiment: Experiment, execution: Execution) -> Iterator[Prepared]:
+    """Surveys the data and names the jobs; says what a warm start begins with. Nothing is written. Raises InputError
+    for what cannot be."""
     categories = preflight.survey(experiment, execution.data_root, leaving_out(execution))
     asked_for = jobs(experiment, categories, execution.workers_per_job)
     preflight.check_names(asked_for)

@@ -15,7 +15,7 @@ from orchestrator.display.terminal import reader_may_leave
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import PROBES_SHARE, complete
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import cues, plan, preflight, warm_start
+from orchestrator.experiment import cues, plan, preflight, reading, warm_start
 from orchestrator.experiment.config import Experiment, flag
 from orchestrator.experiment.job import title
 from orchestrator.results.output import Output
@@ -31,30 +31,38 @@ from orchestrator.words import count, duration, printable
 def main(asked) -> int:
     """Does what is not finished, and prints the ranking of its jobs. Returns the exit status."""
     start, command, status = time.monotonic(), command_of(arguments.given(asked), asked.config), 0
-    with prepared(asked) as found:
-        models = [job.model for job in found.jobs]
-        backbone_weights.provide(found.experiment, models, found.execution.backbone_weights, print)
-        detectors.check(found.experiment, found.sized)
-        output = found.output.create()
-        ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
-        for job_id, lost in ledger.damaged.items():
-            print(printable(f"{job_id}: its {lost} cannot be read whole; what is lost is made again"))
+    with prepared(*reading.load(arguments.given(asked), asked.config)) as found:
+        ledger = begin(found)
         with interrupts.handled(_go_on(command)) as handled:
             try:
-                if ledger.todo:
-                    _search_and_refit(found, ledger, start, handled)
+                search_and_refit(found, ledger, start, on_session=handled.install)
             except KeyboardInterrupt:
                 status = INTERRUPTED
             with reader_may_leave():
-                ranking.print_leaderboard(output, only={job.id for job in ledger.jobs})
-                _say_cues(ledger, output)
+                ranking.print_leaderboard(found.output, only={job.id for job in ledger.jobs})
+                _say_cues(ledger, found.output)
                 _summary(ledger, found, time.monotonic() - start, command)
         return status or int(bool(ledger.failed_jobs()) or not ledger.is_over())
 
 
-def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: interrupts.Interrupts) -> None:
-    """Does what is not finished. Until the data is sound and the backend there, the output stays as it is. Raises
-    KeyboardInterrupt if the user ends it."""
+def begin(found: Prepared) -> Ledger:
+    """What is finished and what is left, once every model can be built and the output be written. Raises InputError
+    where one cannot."""
+    models = [job.model for job in found.jobs]
+    backbone_weights.provide(found.experiment, models, found.execution.backbone_weights, print)
+    detectors.check(found.experiment, found.sized)
+    output = found.output.create()
+    ledger = Ledger(found.jobs) if found.execution.fresh else Ledger.read(found.jobs, output)
+    for job_id, lost in ledger.damaged.items():
+        print(printable(f"{job_id}: its {lost} cannot be read whole; what is lost is made again"))
+    return ledger
+
+
+def search_and_refit(found: Prepared, ledger: Ledger, start: float, on_session: Callable[[], object]) -> None:
+    """Does what is not finished. Until the data is sound and the backend there, the output stays as it is. A time
+    budget counts from `start`, as time.monotonic has it. Raises KeyboardInterrupt if the user ends it."""
+    if not ledger.todo:
+        return
     experiment, execution, output = found.experiment, found.execution, found.output
     following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
     todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
@@ -64,7 +72,7 @@ def _search_and_refit(found: Prepared, ledger: Ledger, start: float, handled: in
     for finding in findings:
         print(printable(str(finding)))
     with session(execution, output.driver_log()) as backend, Claims(output) as claims:
-        handled.install()
+        on_session()
         parallel_trials = _parallel_trials(experiment, output, len(ledger.jobs), backend.slots)
         place = Place(backend.slots, parallel_trials, backend.refit_start_s)
         sweep = Sweep(ledger, output, claims, place, start + execution.time_budget_s())

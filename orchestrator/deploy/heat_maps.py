@@ -43,7 +43,14 @@ def panel(pixels: np.ndarray) -> Panel:
 
 
 def draw(shown: Panel, heat: np.ndarray, config: Config, score: float) -> bytes:
-    """A PNG file: verdict and scores, the picture, the same in grey under its map `heat` (R, C), the scale of colours.
+    """`drawing` as a PNG file."""
+    buffer = io.BytesIO()
+    drawing(shown, heat, config, score).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def drawing(shown: Panel, heat: np.ndarray, config: Config, score: float) -> Image.Image:
+    """Verdict and scores, the picture, the same in grey under its map `heat` (R, C), the scale of colours.
 
     What is hotter than half of the scale is outlined.
     """
@@ -59,9 +66,7 @@ def draw(shown: Panel, heat: np.ndarray, config: Config, score: float) -> bytes:
     whole.paste(Image.fromarray(laid_over), (width + GAP_PX, STRIP_PX))
     _words(ImageDraw.Draw(whole), score, config)
     _legend(whole, config)
-    buffer = io.BytesIO()
-    whole.save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+    return whole
 
 
 def _on_scale(shown: Panel, heat: np.ndarray, config: Config) -> np.ndarray:

@@ -15,6 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from orchestrator.results.rows import ROW_TYPES, arrow_schema
+from orchestrator.words import cell
 
 OWN, JOB, MERGED = range(3)  # the levels, the first to believe first
 UNIT = {"leaderboard": "job_id", "trials": "trial_id", "scores": "job_id", "pictures": "job_id"}  # comes from one file
@@ -57,6 +58,15 @@ def best_first(files: Iterable[RowFile]) -> list[RowFile]:
 def to_table(row_type: type, rows: Iterable) -> pa.Table:
     """Rows of one type as an Arrow table of its schema."""
     return pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=arrow_schema(row_type))
+
+
+def for_spreadsheets(table: pa.Table) -> pa.Table:
+    """The same with its texts as words.cell writes them."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [text if text is None else cell(text) for text in table[i].to_pylist()]
+            table = table.set_column(i, field, pa.array(texts, field.type))
+    return table
 
 
 def each_once(kind: str, tables: Iterable[pa.Table]) -> pa.Table:

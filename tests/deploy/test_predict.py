@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from orchestrator import cli
-from orchestrator.deploy import choose, predict
+from orchestrator.deploy import choose, judging, predict
 from orchestrator.results.output import Output
 
 MODELS = ("mean_image", "ganomaly", "sa_skip_ganomaly")
@@ -141,7 +141,7 @@ def test_a_run_that_fails_leaves_the_earlier_one_as_it_was(judge, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "heat-maps/new.png.png")
 
-    monkeypatch.setattr(predict.heat_maps, "draw", full)
+    monkeypatch.setattr(judging.heat_maps, "draw", full)
     picture("b/new.png")
     status, _, lines = judge("b")
     assert status == 1 and "No space left on device" in lines and "stays" in lines
@@ -179,15 +179,15 @@ def test_any_form_of_picture_is_judged_as_its_colour_copy_is(judge):
 
 def test_a_score_that_is_no_number_is_an_error_and_never_good(judge, monkeypatch):
     picture("a/1.png")
-    monkeypatch.setattr(predict.scoring, "score", lambda *_: (np.array([np.nan]), np.zeros((1, 32, 32))))
+    monkeypatch.setattr(judging.scoring, "score", lambda *_: (np.array([np.nan]), np.zeros((1, 32, 32))))
     status, rows, _ = judge("a")
     assert status == 1 and rows[0]["verdict"] is None and "no finite number" in rows[0]["error"]
 
 
 def test_pictures_are_read_ahead_but_never_more_than_a_few_chunks():
     read, taken = [], []
-    with predict.ThreadPoolExecutor(2) as pool:
-        for value in predict._ahead(pool, read.append, range(500), 8):
+    with judging.ThreadPoolExecutor(2) as pool:
+        for value in judging.ahead(pool, read.append, range(500), 8):
             taken.append(value)
             assert len(read) <= len(taken) + 8
     assert sorted(read) == list(range(500)) and len(taken) == 500
