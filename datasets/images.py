@@ -58,16 +58,18 @@ def load(
     category: str,
     frame: Frame,
     *,
+    normal_folder: str | None = None,
     skip_unreadable: bool = False,
     workers: int | None = None,
 ) -> Images:
     """Decodes all images of one category, by `workers` threads (default: one a core).
 
-    `root` is the folder of the dataset `dataset` (None where it needs none); images are brought to `frame`. With
-    `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises DataError where there is no such
-    dataset, root or category, files cannot be decoded, or nothing is left to train on.
+    `root` is the folder of the dataset `dataset` (None where it needs none); images are brought to `frame`. In a user's
+    folder, `normal_folder` names that of good images. With `skip_unreadable`, broken files are left out and listed in
+    `unreadable`. Raises DataError where there is no such dataset, root or category, files cannot be decoded, or nothing
+    is left to train on.
     """
-    source = find_dataset(dataset)
+    source = find_dataset(dataset, normal_folder)
     home = source.home(root)
     samples = source.scan(root, category)
 

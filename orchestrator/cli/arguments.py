@@ -247,9 +247,8 @@ def _add_datasets(data: Parser) -> None:
     data.add_argument("action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic")
     data.add_argument("name", nargs="?", help="a dataset of the list")
     data.add_argument("--data-root", metavar="DIR", help="folder of the images")
-    data.add_argument(
-        "--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable"
-    )
+    data.add_argument("--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable")
+    data.add_argument("--normal-folder", metavar="NAME", help="folder of good images of dataset folder, in any case")
     data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by (default: holdout)")
     data.add_argument(
         "--montage", metavar="FILE.png", help="draw some good images, and some of each defect with its mask outlined"

@@ -68,12 +68,15 @@ def _check(asked) -> int:
     where there is none."""
     choice("dataset", asked.name or "", list(DATASETS))
     experiment = Experiment(
-        dataset=(asked.name,), category=tuple(asked.category), protocol=choice("protocol", asked.protocol, PROTOCOLS)
+        dataset=(asked.name,),
+        category=tuple(asked.category),
+        normal_folder=asked.normal_folder,
+        protocol=choice("protocol", asked.protocol, PROTOCOLS),
     )
     rows, sheets, unusable = [], [], 0
     for dataset, name in preflight.wanted(experiment, asked.data_root):
         try:
-            category = preflight.scanned(dataset, name, asked.data_root)
+            category = preflight.scanned(dataset, name, asked.data_root, asked.normal_folder)
             images = _decode_category(category, CHECKED if asked.montage is None else SHOWN, experiment)
             rows.append(_line(images, experiment))
             if asked.montage is not None:

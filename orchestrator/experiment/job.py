@@ -30,6 +30,7 @@ class Category:
     train_images: int
     fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
     aspect: float = 1.0  # width / height of its pictures, in general
+    normal_folder: str | None = None  # what its folder of good images is called, where the user says so
     remarks: tuple[str, ...] = field(default=(), compare=False)  # for people: what was read as what, what is odd
 
 
@@ -230,7 +231,8 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
 def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, Any]:
     """What all jobs of one size of a run share of that which decides their results."""
     names = ["parallel_trials", "protocol", "fit", "epochs", "batch", "sampler", "scheduler"]
-    names += [name for name in ("steps_per_epoch", "tiles_across") if getattr(experiment, name) is not None]
+    optional = ("normal_folder", "steps_per_epoch", "tiles_across")
+    names += [name for name in optional if getattr(experiment, name) is not None]
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
     return {**described, "false_alarms": experiment.false_alarm_share}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets import contradictions
-from datasets.catalog import DATASETS
+from datasets.catalog import DATASETS, find_dataset
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample
 from datasets.split import split
@@ -30,7 +30,7 @@ def survey(
     found, unusable = [], {}
     for dataset, name in wanted(experiment, data_root):
         try:
-            found.append(scanned(dataset, name, data_root))
+            found.append(scanned(dataset, name, data_root, experiment.normal_folder))
         except InputError as error:
             unusable[name] = error
     _settle(unusable, len(found), leave_out)
@@ -39,7 +39,8 @@ def survey(
 
 def wanted(experiment: Experiment, data_root: str | None) -> list[tuple[str, str]]:
     """Dataset and category of each that is asked for. Raises InputError where there is none of that name."""
-    found = {name: _guard(DATASETS[name].find_categories, data_root) for name in experiment.dataset}
+    sources = {name: find_dataset(name, experiment.normal_folder) for name in experiment.dataset}
+    found = {name: _guard(source.find_categories, data_root) for name, source in sources.items()}
     known = [category for categories in found.values() for category in categories]
     for name in experiment.category:
         choice("category", name, known)
@@ -94,6 +95,7 @@ def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -
         category.root or None,
         category.name,
         frame,
+        normal_folder=category.normal_folder,
         skip_unreadable=execution.skip_unreadable,
     )
     if not DATASETS[category.dataset].categories:  # the user's own, who can tell
@@ -123,17 +125,26 @@ def check_packages() -> str:
     return str(CHECKOUT)
 
 
-def scanned(dataset: str, name: str, data_root: str | None) -> Category:
+def scanned(dataset: str, name: str, data_root: str | None, normal_folder: str | None = None) -> Category:
     """One category, by its files' names and headers. Raises InputError where they are not as expected."""
-    samples = _guard(DATASETS[dataset].scan, data_root, name)
+    source = find_dataset(dataset, normal_folder)
+    samples = _guard(source.scan, data_root, name)
     for text in (name, *(sample.path for sample in samples)):
         _check_unicode(dataset, text)
     normal_train = sum(sample.label == 0 and sample.part in (None, "train") for sample in samples)
-    home = DATASETS[dataset].home(data_root)
+    home = source.home(data_root)
     described = [(s.path, s.label, s.part, s.group, *(s.masks or (None,)), _content(home, s)) for s in samples]
-    aspect = DATASETS[dataset].aspect(data_root, samples)
-    remarks = tuple(DATASETS[dataset].remarks(data_root, name, samples))
-    return Category(dataset, name, data_root or "", len(samples), normal_train, digest(described), aspect, remarks)
+    return Category(
+        dataset=dataset,
+        name=name,
+        root=data_root or "",
+        images=len(samples),
+        train_images=normal_train,
+        fingerprint=digest(described),
+        aspect=source.aspect(data_root, samples),
+        normal_folder=normal_folder,
+        remarks=tuple(source.remarks(data_root, name, samples)),
+    )
 
 
 def _content(home: Path, sample: Sample) -> int | str:

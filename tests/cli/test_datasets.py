@@ -46,6 +46,12 @@ def test_a_category_alone(root, capsys):
     assert "lids" not in printed and printed.splitlines()[-1].endswith("can be split by protocol holdout")
 
 
+def test_another_name_of_the_good_folder(root, capsys):
+    (root / "cups/good").rename(root / "cups/Gut")
+    assert check(root, "--category", "cups", "--normal-folder", "gut") == 0
+    assert "cups: read as good: Gut/ 8; as defective: bad/ 4" in capsys.readouterr().out
+
+
 def test_by_another_protocol(root, capsys):
     (root / "cups/bad/1.png").unlink()
     for i in (2, 3):

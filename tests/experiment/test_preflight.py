@@ -1,5 +1,6 @@
 """Before anything runs: what tells one state of the data from another, so that changed data are other jobs."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from PIL import Image
 
 from datasets.catalog import DATASETS
+from datasets.frame import Frame
 from orchestrator.errors import InputError
 from orchestrator.experiment import preflight
-from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.job import Category, Decoding, jobs
 from orchestrator.hashes import digest
 
 
@@ -29,9 +32,32 @@ def part(tmp_path) -> Path:
     return tmp_path / "part"
 
 
+def surveyed(part: Path, **options) -> Category:
+    (category,) = preflight.survey(Experiment(dataset=("folder",), **options), str(part.parent))
+    return category
+
+
 def fingerprint(part: Path) -> str:
-    (category,) = preflight.survey(Experiment(dataset=("folder",)), str(part.parent))
-    return category.fingerprint
+    return surveyed(part).fingerprint
+
+
+def test_another_folder_of_good_images_is_other_data_and_what_is_decoded_later_is_read_alike(part):
+    shutil.copytree(part / "good", part / "gut")
+    experiment = Experiment(dataset=("folder",), normal_folder="GUT", protocol="synthetic")
+    category = surveyed(part, normal_folder="GUT")
+    assert category.fingerprint != fingerprint(part)
+    for seed, file in enumerate(sorted((part / "gut").iterdir())):
+        picture(file, 20 + seed)
+    asked = preflight.survey(experiment, str(part.parent))[0]
+    (images,) = preflight.decode([Decoding(asked, Frame(8, 8))], experiment, Execution()).values()
+    assert {sample.path.split("/")[1] for sample in images.samples if not sample.label} == {"gut"}
+
+
+def test_a_folder_that_is_named_is_part_of_the_identity_where_it_is_named_alone(part):
+    plain, named = ({"model": ("mean_image",)}, {"model": ("mean_image",), "normal_folder": "good"})
+    told = [jobs(Experiment(dataset=("folder",), **options), [surveyed(part)], 1)[0] for options in (plain, named)]
+    assert ["normal_folder" in json.loads(job.choices) for job in told] == [False, True]
+    assert told[0].id != told[1].id
 
 
 def test_a_copy_of_the_data_is_the_same_data(part, tmp_path_factory):
