@@ -17,7 +17,7 @@ from datasets.split import PROTOCOLS, split
 from orchestrator.cli.prepare import say_remarks
 from orchestrator.display.tables import print_table
 from orchestrator.errors import InputError, choice
-from orchestrator.experiment import cues, preflight
+from orchestrator.experiment import cues, evidence, preflight
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Decoding, jobs
 from orchestrator.words import count, printable
@@ -100,8 +100,8 @@ def _decode_category(category: Category, frame: Frame, experiment: Experiment) -
     say_remarks(category)
     preflight.check_names(jobs(experiment, [category], workers=1))
     (images,) = preflight.decode([Decoding(category, frame)], experiment, Execution()).values()
-    for finding in cues.find([images]):
-        print(printable(str(finding)))
+    for line in (*evidence.find([images], experiment), *map(str, cues.find([images]))):
+        print(printable(line))
     return images
 
 
