@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from datasets import masks
 from datasets.frame import Frame
 from datasets.memory import decoding_budget
 from datasets.sample import DataError, Sample
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
 DECODING_BYTES = 18  # that a pixel takes from its file to a frame, copies included
@@ -69,17 +69,6 @@ def _read(root: Path, sample: Sample, data: bytes, frame: Frame) -> Picture:
         pixel_hash=_pixel_hash(pixels),
         native_size=pixels.shape[:2],
     )
-
-
-def header_size(path: Path) -> tuple[int, int] | None:
-    """(H, W) of a picture, upright, as its header says; None where it has none that can be read."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except Exception:  # whoever decodes it says what it is
-        return None
-    return (width, height) if is_turned else (height, width)
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -145,7 +134,7 @@ def _read_bytes(root: Path, path: str) -> bytes:
 def _memory_for(data: bytes) -> contextlib.AbstractContextManager:
     """Of what this process has for decoding, as much as a picture of that size takes, as its header says."""
     try:
-        width, height = Image.open(io.BytesIO(data), formats=_FORMATS).size
+        width, height = Image.open(io.BytesIO(data), formats=FORMATS).size
     except Exception:  # no picture, or too large a one: decoding it says what it is
         return contextlib.nullcontext()
     return _MEMORY.holding(width * height * DECODING_BYTES)
@@ -154,11 +143,11 @@ def _memory_for(data: bytes) -> contextlib.AbstractContextManager:
 def _decode(data: bytes, path: str) -> Image.Image:
     """The whole picture, upright as its EXIF orientation says."""
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         image.load()
         return ImageOps.exif_transpose(image)
     except UnidentifiedImageError:
-        raise UnreadableError(f"{path}: not a picture of a known format ({', '.join(_FORMATS)})") from None
+        raise UnreadableError(f"{path}: not a picture of a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # on malformed bytes PIL's readers raise SyntaxError, TypeError, OverflowError, ...
         raise UnreadableError(f"{path}: {error}") from None
 

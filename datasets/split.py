@@ -28,7 +28,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from datasets.images import Images
-from datasets.sample import DataError, Split
+from datasets.sample import DataError, Sample, Split
 
 SELECTION_SPLITS = {"holdout": "val", "synthetic": "synthetic", "paper": "test", "crossfit": "other folds"}
 PROTOCOLS = tuple(SELECTION_SPLITS)
@@ -89,6 +89,15 @@ def pictures_per_test_image(images: Images, protocol: str) -> tuple[int, int]:
     """How many (normal, defective) pictures to add for one more of each in the test part, as the table says."""
     of_labelled = 2 if protocol == "holdout" else 1  # of which the others choose
     return of_labelled if _has_own_split(images) else 2 * of_labelled, of_labelled
+
+
+def labelled_groups(samples: Sequence[Sample], label: int) -> int:
+    """How many groups of a label are there to choose by and to test on, before copies are known."""
+    groups = {sample.group for sample in samples if sample.label == label and sample.part in (None, "test")}
+    if any(sample.part is not None for sample in samples):
+        return len(groups)
+    with_normals = {sample.group for sample in samples if sample.label == 0}  # of which half go to train
+    return len(groups - with_normals) + len(groups & with_normals) // 2
 
 
 def _has_own_split(images: Images) -> bool:

@@ -249,13 +249,14 @@ def _add_datasets(data: Parser) -> None:
     data.add_argument("--data-root", metavar="DIR", help="folder of the images")
     data.add_argument("--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable")
     data.add_argument("--normal-folder", metavar="NAME", help="folder of good images of dataset folder, in any case")
-    data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by (default: holdout)")
+    data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by, or auto (default: holdout)")
     data.add_argument(
         "--montage", metavar="FILE.png", help="draw some good images, and some of each defect with its mask outlined"
     )
     data.add_argument(
-        "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
-    )
+        "--size-px", type=int, metavar="N",
+        help="check images as a run of this size sees them (default: small); of those that 'make' writes (256)",
+    )  # fmt: skip
 
 
 def _add_models(models: Parser) -> None:

@@ -22,6 +22,7 @@ THRESHOLDS = ("false-alarms", "f1")
 SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
+AUTO = "auto"
 OPTIONAL = ("normal_folder", "steps_per_epoch", "tiles_across", "warm_start")
 
 
@@ -45,7 +46,12 @@ class Experiment:
         "NAME",
         (*KNOWN, *REFUSED, ALL),
     )
-    protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
+    protocol: str = option(
+        "holdout",
+        "which images train, choose and report; auto: holdout where there are labelled pictures enough, else synthetic",
+        "NAME",
+        (*PROTOCOLS, AUTO),
+    )
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
     size_px: tuple[int, ...] = option((64,), "side of a square image, shorter side of another, or side of a tile", "N")
     fit: str = option(

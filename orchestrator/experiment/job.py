@@ -29,6 +29,7 @@ class Category:
     images: int
     train_images: int
     fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
+    labelled: tuple[int, int] = (0, 0)  # groups of good and of defective ones, to choose by and to test on
     aspect: float = 1.0  # width / height of its pictures, in general
     normal_folder: str | None = None  # what its folder of good images is called, where the user says so
     remarks: tuple[str, ...] = field(default=(), compare=False)  # for people: what was read as what, what is odd

@@ -9,7 +9,7 @@ from datasets import contradictions
 from datasets.catalog import DATASETS, find_dataset
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample
-from datasets.split import split
+from datasets.split import labelled_groups, split
 from orchestrator import CHECKOUT, namesake
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment.config import Execution, Experiment
@@ -20,11 +20,10 @@ from orchestrator.results.output import partition
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
 UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
+LeaveOut = Callable[[str, InputError], None]  # a category's name, and why it cannot be used
 
 
-def survey(
-    experiment: Experiment, data_root: str | None, leave_out: Callable[[str], None] | None = None
-) -> list[Category]:
+def survey(experiment: Experiment, data_root: str | None, leave_out: LeaveOut | None = None) -> list[Category]:
     """The categories asked for, in the order of the datasets. Raises InputError where data is not as expected; but
     `leave_out`, if given, is told each category that cannot be used, as long as there are others."""
     found, unusable = [], {}
@@ -59,7 +58,7 @@ def wanted(experiment: Experiment, data_root: str | None) -> list[tuple[str, str
 
 def decode(
     decodings: Sequence[Decoding], experiment: Experiment, execution: Execution,
-    leave_out: Callable[[str], None] | None = None,
+    leave_out: LeaveOut | None = None,
 ) -> dict[Decoding, Images]:  # fmt: skip
     """Decodes each category once a frame and proves that it can be split. Raises InputError that names the file or the
     part that is short; `leave_out` is as for `survey`."""
@@ -73,7 +72,7 @@ def decode(
     return decoded
 
 
-def _settle(unusable: dict[str, InputError], usable: int, leave_out: Callable[[str], None] | None) -> None:
+def _settle(unusable: dict[str, InputError], usable: int, leave_out: LeaveOut | None) -> None:
     """Raises InputError for the categories that cannot be used, unless they are to be left out and others remain."""
     if not unusable:
         return
@@ -84,7 +83,7 @@ def _settle(unusable: dict[str, InputError], usable: int, leave_out: Callable[[s
         others = f" So it is with {', '.join(list(unusable)[1:])}." if len(unusable) > 1 else ""
         raise InputError(f"{str(first).rstrip('.')}.{others} --skip-categories leaves out what cannot be used.")
     for name, error in unusable.items():
-        leave_out(f"left out {name}: {error}")
+        leave_out(name, error)
 
 
 def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -> Images:
@@ -141,6 +140,7 @@ def scanned(dataset: str, name: str, data_root: str | None, normal_folder: str |
         images=len(samples),
         train_images=normal_train,
         fingerprint=digest(described),
+        labelled=(labelled_groups(samples, 0), labelled_groups(samples, 1)),
         aspect=source.aspect(data_root, samples),
         normal_folder=normal_folder,
         remarks=tuple(source.remarks(data_root, name, samples)),

@@ -1,0 +1,29 @@
+"""What the header of a picture's file says: its size, its mode, how many pages it has. Nothing is decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from datasets.picture import FORMATS
+
+
+@dataclass(frozen=True)
+class Header:
+    """Of one file."""
+
+    native_size: tuple[int, int]  # (H, W), upright
+    mode: str  # Pillow's: L is grey, RGB colour, I;16 grey of 16 bits
+    pages: int
+
+
+def read(path: Path) -> Header | None:
+    """The header of a picture; None where it has none that can be read."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            size = (width, height) if is_turned else (height, width)
+            return Header(size, image.mode, getattr(image, "n_frames", 1))
+    except Exception:  # whoever decodes it says what it is
+        return None
