@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
-
-from datasets.picture import FORMATS
+from datasets.decoding import opened, upright
 
 
 @dataclass(frozen=True)
@@ -20,10 +18,7 @@ class Header:
 def read(path: Path) -> Header | None:
     """The header of a picture; None where it has none that can be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            size = (width, height) if is_turned else (height, width)
-            return Header(size, image.mode, getattr(image, "n_frames", 1))
+        with opened(path) as image:
+            return Header(upright(image.size, image), image.mode, getattr(image, "n_frames", 1))
     except Exception:  # whoever decodes it says what it is
         return None

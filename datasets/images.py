@@ -7,14 +7,12 @@ to start interpreters inside a cluster's worker nor to send every array back; on
 
 import hashlib
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL.Image import DecompressionBombWarning
 
 from datasets.catalog import find_dataset
 from datasets.frame import Frame
@@ -82,10 +80,7 @@ def load(
     decoded = _Decoded(samples, frame)
     broken: dict[str, UnreadableError] = {}
     wrong: list[DataError] = []
-    with (
-        warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
-        ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool,
-    ):
+    with ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
         for sample, picture in zip(samples, pool.map(read, samples), strict=True):
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture

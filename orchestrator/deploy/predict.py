@@ -12,7 +12,6 @@ import itertools
 import os
 import shutil
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +24,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
-from PIL.Image import DecompressionBombWarning
 
 from datasets.loose_pictures import Dump, LoosePicture, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
@@ -55,7 +53,7 @@ class Prediction:
     threshold: float
     verdict: str | None = None  # DEFECTIVE from the threshold on, or GOOD
     heat_map: str | None = None  # relative to the folder of the table
-    width_px: int | None = None  # upright, as its file has it
+    width_px: int | None = None  # upright, as it was decoded: the file's own up to 178 megapixels
     height_px: int | None = None
     category: str
     dataset: str
@@ -97,8 +95,7 @@ def judge(
     or "none"), into the folder `to`."""
     times, start = Times(), time.perf_counter()
     with _results(to) as folder:
-        with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
-            rows = list(_predictions(detector, config, pictures, folder, maps, times))
+        rows = list(_predictions(detector, config, pictures, folder, maps, times))
         table = to_table(Prediction, rows)
         pq.write_table(table, folder / PARQUET)
         pyarrow.csv.write_csv(_for_spreadsheets(table), folder / CSV)
