@@ -72,10 +72,11 @@ class Dataset:
         """What to know of a category that was scanned."""
         if category in self.counts:
             return remarks.of_counts(samples, self.counts[category])
-        if self.own_folder is None:
+        if self.categories:
             return []
         home = self.home(root)
-        return remarks.of_folders(home, self.own_folder(home, category), samples)
+        folders = remarks.of_folders(home, self.own_folder(home, category), samples) if self.own_folder else []
+        return [*folders, *remarks.of_pages(home, samples)]
 
     def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
         """Width / height of a category's pictures, in general; those that are drawn are square."""
