@@ -167,7 +167,10 @@ def _add_output(parser: Parser) -> None:
 def _add_leaderboard(board: Parser) -> None:
     _add_output(board)
     what = board.add_mutually_exclusive_group()
-    what.add_argument("--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)")
+    what.add_argument(
+        "--by", choices=("job", "category", "model", "defect"), default="job",
+        help="what a line is; defect: AUROC of each kind of defects against all good images (default: job)",
+    )  # fmt: skip
     what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
     what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
