@@ -217,6 +217,10 @@ def _add_predict(predict: Parser) -> None:
         help="pictures to draw heat maps of (default: all)",
     )  # fmt: skip
     predict.add_argument(
+        "--submission", metavar="DIR",
+        help="write the maps that MVTec AD 2's evaluation server takes, of pictures of its private test sets",
+    )  # fmt: skip
+    predict.add_argument(
         "--threshold-at", metavar="WISH",
         help="another threshold than the detector's, by the pictures that chose it: fpr=0.01 (false alarms), "
         "recall=0.99, f1, or cost=ESCAPE:FALSE_ALARM",

@@ -7,7 +7,7 @@ import torch
 
 from datasets.loose_pictures import Dump, readable
 from orchestrator.cli.outputs import opened
-from orchestrator.deploy import choose, predict, threshold_wish
+from orchestrator.deploy import choose, predict, submission, threshold_wish
 from orchestrator.deploy.export import Difference, Export
 from orchestrator.deploy.predict import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times
 from orchestrator.errors import InputError
@@ -30,13 +30,18 @@ def main(asked) -> int:
         found, meaning = threshold_wish.granted(wish, found)
     detector = found.detector(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     dump = predict.pictures_of(asked.images)
+    submitted = Path(asked.submission).expanduser() if asked.submission else None
+    if submitted:
+        submission.check(submitted, found.config, dump.pictures)
     exported = predict.export_program(found, dump.pictures, Path(asked.export)) if asked.export else None
     print(*map(printable, _description(found, meaning)), "", sep="\n")
-    rows, times = predict.judge(detector, found.config, dump.pictures, to, asked.heat_maps)
+    rows, times = predict.judge(detector, found.config, dump.pictures, to, asked.heat_maps, submitted)
     _print_rows(rows, dump)
     print(_rates(rows, times, detector.device))
     drawn = "" if asked.heat_maps == "none" else f", {MAPS}/"
     print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))
+    if submitted:
+        print(printable(f"to be submitted, in {submitted}: {submission.MAPS}/, {submission.THRESHOLDED}/"))
     if exported:
         file = Path(asked.export).expanduser()
         difference, picture_ms = predict.write_program(exported, dump.pictures, rows, file)

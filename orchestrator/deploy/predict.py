@@ -29,7 +29,7 @@ from datasets.loose_pictures import Dump, LoosePicture, find, readable
 from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
-from orchestrator.deploy import export, heat_maps, onnx_file
+from orchestrator.deploy import export, heat_maps, onnx_file, submission
 from orchestrator.errors import InputError, RunError
 from orchestrator.results.row_files import to_table
 from orchestrator.results.storage import put_whole
@@ -89,13 +89,13 @@ def pictures_of(images: Sequence[str]) -> Dump:
 
 
 def judge(
-    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str
+    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str, submitted: Path | None = None
 ) -> tuple[list[Prediction], Times]:
     """A row for each picture, in order. Writes them, and heat maps of the pictures that `maps` says ("all", "defective"
-    or "none"), into the folder `to`."""
+    or "none"), into the folder `to`; and maps for an evaluation server into `submitted`, if given."""
     times, start = Times(), time.perf_counter()
     with _results(to) as folder:
-        rows = list(_predictions(detector, config, pictures, folder, maps, times))
+        rows = list(_predictions(detector, config, pictures, folder, maps, times, submitted))
         table = to_table(Prediction, rows)
         pq.write_table(table, folder / PARQUET)
         pyarrow.csv.write_csv(_for_spreadsheets(table), folder / CSV)
@@ -104,9 +104,10 @@ def judge(
 
 
 def _predictions(
-    detector: Detector, config: Config, pictures: list[LoosePicture], folder: Path, maps: str, times: Times
-) -> Iterator[Prediction]:
-    """The row of each picture, in order. Writes heat maps into `folder`."""
+    detector: Detector, config: Config, pictures: list[LoosePicture], folder: Path, maps: str, times: Times,
+    submitted: Path | None,
+) -> Iterator[Prediction]:  # fmt: skip
+    """The row of each picture, in order. Writes heat maps into `folder`, and maps into `submitted`."""
 
     def read(picture: LoosePicture) -> Fitted | UnreadableError:
         try:
@@ -136,6 +137,8 @@ def _predictions(
                 row = _row(config, picture, one, score, maps)
                 if row.heat_map is not None:
                     drawn.append(pool.submit(draw, row, one.panel, heat))
+                if submitted and row.error is None:
+                    drawn.append(pool.submit(submission.write, submitted, picture, heat, one.panel.native, config))
                 yield row
             for future in drawn:
                 future.result()
