@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets import contradictions
 from datasets.catalog import DATASETS, find_dataset
 from datasets.images import Images, load
+from datasets.memory import memory_bytes
 from datasets.sample import DataError, Sample
 from datasets.split import labelled_groups, split
 from orchestrator import CHECKOUT, namesake
@@ -19,6 +21,7 @@ from orchestrator.results.output import partition
 
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
 UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
+CHANNELS, GB = 3, 1e9
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
 LeaveOut = Callable[[str, InputError], None]  # a category's name, and why it cannot be used
 
@@ -62,6 +65,7 @@ def decode(
 ) -> dict[Decoding, Images]:  # fmt: skip
     """Decodes each category once a frame and proves that it can be split. Raises InputError that names the file or the
     part that is short; `leave_out` is as for `survey`."""
+    _check_memory(decodings, experiment)
     decoded, unusable = {}, {}
     for decoding in decodings:
         try:
@@ -70,6 +74,20 @@ def decode(
             unusable[decoding.category.name] = error
     _settle(unusable, len(decoded), leave_out)
     return decoded
+
+
+def _check_memory(decodings: Sequence[Decoding], experiment: Experiment) -> None:
+    """Raises InputError where the decoded images of all categories, which are held at a time, are more than there is
+    memory; it names the size that would fit."""
+    needed = sum(category.images * frame.height * frame.width * CHANNELS for category, frame in decodings)
+    there = memory_bytes()
+    if needed > there:
+        images = sum(category.images for category, _ in decodings)
+        fits_px = int(max(experiment.size_px) * math.sqrt(there / needed))
+        raise InputError(
+            f"{images:,} images at --size-px {', '.join(map(str, experiment.size_px))} take {needed / GB:.3g} GB once "
+            f"decoded, and this machine has {there / GB:.3g} GB. --size-px {fits_px} would fit, or fewer categories."
+        )
 
 
 def _settle(unusable: dict[str, InputError], usable: int, leave_out: LeaveOut | None) -> None:

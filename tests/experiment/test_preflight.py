@@ -1,5 +1,6 @@
 """Before anything runs: what tells one state of the data from another, so that changed data are other jobs."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_masks_that_are_added_are_other_data(part):
     before = fingerprint(part)
     picture(part / "ground_truth" / "dent" / "0_mask.png", 0)
     assert fingerprint(part) != before
+
+
+def test_images_that_do_not_fit_memory_are_refused_with_the_size_that_would(part, monkeypatch):
+    monkeypatch.setattr(preflight, "memory_bytes", lambda: 5 * 64 * 64 * 3)
+    folder, category = Experiment(dataset=("folder",), size_px=(96,), protocol="synthetic"), surveyed(part)
+
+    def decode(experiment: Experiment) -> dict:
+        (job,) = jobs(dataclasses.replace(experiment, model=("mean_image",)), [category], 1)
+        return preflight.decode([job.decoding], experiment, Execution())
+
+    with pytest.raises(InputError, match="5 images at --size-px 96 take 0.000138 GB .* --size-px 64 would"):
+        decode(folder)
+    assert decode(dataclasses.replace(folder, size_px=(64,)))
 
 
 def test_categories_that_cannot_be_scanned_are_all_named_and_left_out_only_when_told_to(part):
