@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from datasets.picture import header_size
+from datasets import headers
 from datasets.sample import Sample
 
 MOST_LOOKED_AT = 32
@@ -15,5 +15,6 @@ def median_aspect(home: Path, samples: Sequence[Sample]) -> float:
     images; 1 where none has a header that can be read."""
     normals = [sample for sample in samples if sample.label == 0 and sample.part != "test"]
     looked_at = normals[:: -(-len(normals) // MOST_LOOKED_AT) or 1]
-    sizes = [size for sample in looked_at if (size := header_size(home / sample.path))]
+    found = [headers.read(home / sample.path) for sample in looked_at]
+    sizes = [header.native_size for header in found if header]
     return median(width / height for height, width in sizes) if sizes else 1.0

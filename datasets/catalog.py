@@ -1,7 +1,9 @@
 """The catalogue of datasets: one entry a dataset, found by name."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -72,10 +74,11 @@ class Dataset:
         """What to know of a category that was scanned."""
         if category in self.counts:
             return remarks.of_counts(samples, self.counts[category])
-        if self.own_folder is None:
+        if self.categories:
             return []
         home = self.home(root)
-        return remarks.of_folders(home, self.own_folder(home, category), samples)
+        folders = remarks.of_folders(home, self.own_folder(home, category), samples) if self.own_folder else []
+        return [*folders, *remarks.of_pages(home, samples)]
 
     def aspect(self, root: str | Path | None, samples: Sequence[Sample]) -> float:
         """Width / height of a category's pictures, in general."""
@@ -115,13 +118,14 @@ def _generated(name: str, reader: ModuleType, description: str, aspect: float) -
 
 
 _NC = "CC BY-NC-SA 4.0"
+FOLDER = "folder"
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         _generated("synthetic", synthetic, "generated products", aspect=1.0),
         _generated("synthetic_long", synthetic_long, "generated long parts", synthetic_long.ASPECT),
         _of_files("btad", btad, "industrial products, own split, masks", "CC BY-SA 4.0; Mishra et al., ISIE 2021"),
-        _of_files("folder", folder, "your own images: good/ and any other folder as a defect", "yours"),
+        _of_files(FOLDER, folder, "your own images: good/ and any other folder as a defect", "yours"),
         _of_files("kolektor_sdd", kolektor_sdd, "cracks in 50 commutators, masks", f"{_NC}; Tabernik et al., JIM 2020"),
         _of_files("kolektor_sdd2", kolektor_sdd2, "a surface, own split, masks", f"{_NC}; Bozic et al., 2021"),
         _of_files("magnetic_tile", magnetic_tile, "5 kinds of defects, masks", "free to use; Huang et al., 2020"),
@@ -135,8 +139,14 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
-def find_dataset(name: str) -> Dataset:
-    """The dataset of that name. Raises DataError, which names the nearest ones."""
+def find_dataset(name: str, normal_folder: str | None = None) -> Dataset:
+    """The dataset of that name; of FOLDER, good images lie in folders called `normal_folder`, if given. Raises
+    DataError, which names the nearest ones."""
     if name not in DATASETS:
         raise DataError(f"no dataset {name!r}; there are: {', '.join(nearest_first(name, DATASETS))}; check --dataset")
-    return DATASETS[name]
+    dataset = DATASETS[name]
+    if name != FOLDER or normal_folder is None:
+        return dataset
+    readers = {field: getattr(dataset, field) for field in ("list_categories", "list_samples", "own_folder")}
+    named = {field: partial(reader, normal_folder=normal_folder) for field, reader in readers.items()}
+    return dataclasses.replace(dataset, **named)

@@ -7,14 +7,12 @@ to start interpreters inside a cluster's worker nor to send every array back; on
 
 import hashlib
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL.Image import DecompressionBombWarning
 
 from datasets.catalog import find_dataset
 from datasets.frame import Frame
@@ -58,16 +56,18 @@ def load(
     category: str,
     frame: Frame,
     *,
+    normal_folder: str | None = None,
     skip_unreadable: bool = False,
     workers: int | None = None,
 ) -> Images:
     """Decodes all images of one category, by `workers` threads (default: one a core).
 
-    `root` is the folder of the dataset `dataset` (None where it needs none); images are brought to `frame`. With
-    `skip_unreadable`, broken files are left out and listed in `unreadable`. Raises DataError where there is no such
-    dataset, root or category, files cannot be decoded, or nothing is left to train on.
+    `root` is the folder of the dataset `dataset` (None where it needs none); images are brought to `frame`. In a user's
+    folder, `normal_folder` names that of good images. With `skip_unreadable`, broken files are left out and listed in
+    `unreadable`. Raises DataError where there is no such dataset, root or category, files cannot be decoded, or nothing
+    is left to train on.
     """
-    source = find_dataset(dataset)
+    source = find_dataset(dataset, normal_folder)
     home = source.home(root)
     samples = source.scan(root, category)
 
@@ -80,10 +80,7 @@ def load(
     decoded = _Decoded(samples, frame)
     broken: dict[str, UnreadableError] = {}
     wrong: list[DataError] = []
-    with (
-        warnings.catch_warnings(action="ignore", category=DecompressionBombWarning),  # twice that size is an error
-        ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool,
-    ):
+    with ThreadPoolExecutor(workers or min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
         for sample, picture in zip(samples, pool.map(read, samples), strict=True):
             if isinstance(picture, UnreadableError):
                 broken[sample.path] = picture

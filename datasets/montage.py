@@ -33,8 +33,8 @@ def of_category(images: Images) -> Image.Image:
 
 
 def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
-    """One below the other; all are of one width."""
-    whole = Image.new("RGB", (sheets[0].width, sum(sheet.height for sheet in sheets)), _PAPER)
+    """One below the other."""
+    whole = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), _PAPER)
     top = 0
     for sheet in sheets:
         whole.paste(sheet, (0, top))

@@ -41,12 +41,13 @@ class Layout:
         return finish_category(folder / category, scan_parts(folder, folder / category, self.test))
 
 
-def scan_parts(root: Path, home: Path, test: str = "test") -> list[Sample]:
-    """The samples of a category's parts, with paths relative to `root`. Raises DataError for an empty class folder."""
+def scan_parts(root: Path, home: Path, test: str = "test", normal_folder: str | None = None) -> list[Sample]:
+    """The samples of a category's parts, with paths relative to `root`; good ones lie in folders called
+    `normal_folder`, if given. Raises DataError for an empty class folder."""
     samples = []
     for part, name in (("train", "train"), ("validation", "validation"), ("test", test)):
         folder = named(home, name)
-        samples += scan_classes(root, folder, part, masks_in=(home, folder))
+        samples += scan_classes(root, folder, part, masks_in=(home, folder), normal_folder=normal_folder)
     return samples
 
 

@@ -1,36 +1,25 @@
 """One picture file -> one uint8 image of the frame's size, and its mask.
 
-bytes -> upright RGB at native size (hashed) -> resized -> padded to the frame. The image is decoded whole, never by
-JPEG's cheaper reduced scales: the hash of its native pixels is what finds duplicates, and a split must not depend on
-the size that is asked for. A picture of more than 178,956,970 pixels, twice Pillow's own limit, is refused; how many
-are decoded at a time depends on the memory that there is.
+bytes -> upright RGB (datasets/decoding.py), hashed -> resized -> padded to the frame.
 
-Letters: H, W a picture's native height and width; h, w those of its mask; R, C rows and columns of the frame.
+Letters: H, W a picture's native height and width; h, w those of its mask; R, C rows and columns of the frame. A JPEG of
+more than decoding.WHOLE_PIXELS has fewer decoded rows and columns than H and W.
 """
 
-import contextlib
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from datasets import masks
+from datasets.decoding import Undecoded, UnreadableError, upright
 from datasets.frame import Frame
-from datasets.memory import decoding_budget
 from datasets.sample import DataError, Sample
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 _JPEG_MAGIC = b"\xff\xd8"
 _MAX_16_BIT = 65535
-DECODING_BYTES = 18  # that a pixel takes from its file to a frame, copies included
-_MEMORY = decoding_budget()
-
-
-class UnreadableError(Exception):
-    """One picture file that cannot be decoded; the message is its path and why, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -48,45 +37,28 @@ def read(root: Path, sample: Sample, frame: Frame) -> Picture:
     """Decodes a sample's image, and its masks where it has some. Raises UnreadableError where one is no whole picture
     of a known format, and DataError where a mask's size is not its image's."""
     data = _read_bytes(root, sample.path)
-    with _memory_for(data):
-        return _read(root, sample, data, frame)
-
-
-def _read(root: Path, sample: Sample, data: bytes, frame: Frame) -> Picture:
-    pixels = _rgb(_decode(data, sample.path), sample.path)  # (H, W, 3)
-    native_masks = [read_mask(root, path) for path in sample.masks]  # (H, W) each
-    for path, native_mask in zip(sample.masks, native_masks, strict=True):
-        if native_mask.shape != pixels.shape[:2]:
-            raise DataError(
-                f"{path} is {_size(native_mask)}, but its image {sample.path} is {_size(pixels)}; "
-                "expected equal sizes; repair the mask"
-            )
-    size = masks.own_size(*pixels.shape[:2])
-    return Picture(
-        pixels=fit_image(pixels, frame),
-        mask=masks.resize(np.logical_or.reduce(native_masks), size) if native_masks else None,
-        content=hashlib.sha256(data).hexdigest(),
-        pixel_hash=_pixel_hash(pixels),
-        native_size=pixels.shape[:2],
-    )
-
-
-def header_size(path: Path) -> tuple[int, int] | None:
-    """(H, W) of a picture, upright, as its header says; None where it has none that can be read."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except Exception:  # whoever decodes it says what it is
-        return None
-    return (width, height) if is_turned else (height, width)
+    undecoded = Undecoded(data, sample.path)
+    with undecoded.weighed():
+        image, native_size = undecoded.decoded()
+        pixels = _rgb(image, sample.path)
+        del image, undecoded
+        native_masks = [_mask_of(sample, native_size, root, path) for path in sample.masks]  # (H, W) each
+        size = masks.own_size(*native_size)
+        return Picture(
+            pixels=fit_image(pixels, frame),
+            mask=masks.resize(np.logical_or.reduce(native_masks), size) if native_masks else None,
+            content=hashlib.sha256(data).hexdigest(),
+            pixel_hash=_pixel_hash(pixels),
+            native_size=native_size,
+        )
 
 
 def read_pixels(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 of a picture that no dataset knows, upright, at native size. Raises UnreadableError."""
-    data = _read_bytes(path.parent, path.name)
-    with _memory_for(data):
-        return _rgb(_decode(data, path.name), path.name)
+    """(H, W, 3) uint8 of a picture that no dataset knows, upright. Raises UnreadableError."""
+    undecoded = Undecoded(_read_bytes(path.parent, path.name), path.name)
+    with undecoded.weighed():
+        image, _ = undecoded.decoded()
+        return _rgb(image, path.name)
 
 
 def read_mask(root: Path, path: str) -> np.ndarray:
@@ -95,7 +67,26 @@ def read_mask(root: Path, path: str) -> np.ndarray:
     JPEG's black is noisy; such a mask is set where it is light.
     """
     data = _read_bytes(root, path)
-    image = _decode(data, path)
+    undecoded = Undecoded(data, path)
+    with undecoded.weighed():
+        return _is_set(undecoded, data)
+
+
+def _mask_of(sample: Sample, native_size: tuple[int, int], root: Path, path: str) -> np.ndarray:
+    """(H, W) bool of a sample's mask, whose picture has been decoded: of its size, so no more is to be weighed."""
+    data = _read_bytes(root, path)
+    undecoded = Undecoded(data, path)
+    mask_size = upright(undecoded.file_size, undecoded.image)
+    if mask_size != native_size:
+        raise DataError(
+            f"{path} is {_size(mask_size)}, but its image {sample.path} is {_size(native_size)}; "
+            "expected equal sizes; repair the mask"
+        )
+    return _is_set(undecoded, data)
+
+
+def _is_set(undecoded: Undecoded, data: bytes) -> np.ndarray:
+    image, _ = undecoded.decoded()
     levels = np.asarray(image if image.mode[0] in "IF" else image.convert("L"))
     return levels > (127 if data.startswith(_JPEG_MAGIC) else 0)
 
@@ -128,8 +119,9 @@ def _pixel_hash(pixels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]}x{array.shape[0]}"
+def _size(size: tuple[int, int]) -> str:
+    height, width = size
+    return f"{width}x{height}"
 
 
 def _read_bytes(root: Path, path: str) -> bytes:
@@ -142,34 +134,21 @@ def _read_bytes(root: Path, path: str) -> bytes:
     return data
 
 
-def _memory_for(data: bytes) -> contextlib.AbstractContextManager:
-    """Of what this process has for decoding, as much as a picture of that size takes, as its header says."""
-    try:
-        width, height = Image.open(io.BytesIO(data), formats=_FORMATS).size
-    except Exception:  # no picture, or too large a one: decoding it says what it is
-        return contextlib.nullcontext()
-    return _MEMORY.holding(width * height * DECODING_BYTES)
-
-
-def _decode(data: bytes, path: str) -> Image.Image:
-    """The whole picture, upright as its EXIF orientation says."""
-    try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        image.load()
-        return ImageOps.exif_transpose(image)
-    except UnidentifiedImageError:
-        raise UnreadableError(f"{path}: not a picture of a known format ({', '.join(_FORMATS)})") from None
-    except Exception as error:  # on malformed bytes PIL's readers raise SyntaxError, TypeError, OverflowError, ...
-        raise UnreadableError(f"{path}: {error}") from None
-
-
 def _rgb(image: Image.Image, path: str) -> np.ndarray:
     """(H, W, 3) uint8: grey repeated, 16 bits scaled to 8 by their full range, alpha dropped, palettes looked up."""
     if image.mode[0] in "IF":
         levels = np.asarray(image)
         if image.mode == "F" or levels.min() < 0 or levels.max() > _MAX_16_BIT:
             raise UnreadableError(f"{path}: its levels have no fixed range; expected 8 or 16 bits a channel")
-        return np.repeat(np.rint(levels / _MAX_16_BIT * 255).astype(np.uint8)[:, :, None], 3, axis=2)
+        return np.repeat(_to_8_bits(levels)[:, :, None], 3, axis=2)
     if image.mode in ("P", "PA") and "transparency" in image.info:
         image = image.convert("RGBA")
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _to_8_bits(levels: np.ndarray) -> np.ndarray:
+    """0 to 65535 -> the nearest of 0 to 255, uint8: division by 257, rounded, in whole numbers of 4 bytes."""
+    levels = levels.astype(np.int32)
+    levels += 128
+    levels //= 257
+    return levels.astype(np.uint8)

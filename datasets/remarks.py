@@ -1,13 +1,16 @@
 """What to know of a category before its figures are believed: what was read as good and as defective, how many defects
-have a mask, what lies there and was not used. By the names of files alone."""
+have a mask, what lies there and was not used. Nothing is decoded for it."""
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from datasets import headers
 from datasets.sample import Sample
 from datasets.tree import IMAGE_EXTENSIONS, MASK_FOLDERS, is_left_behind
+
+PAGED = frozenset({".tif", ".tiff", ".gif"})  # formats of several pages
 
 
 def of_counts(samples: Sequence[Sample], published: tuple[int, int]) -> list[str]:
@@ -36,6 +39,17 @@ def of_folders(root: Path, folder: Path, samples: Sequence[Sample]) -> list[str]
     if others:
         lines.append(f"files that are no pictures: {_listed(others)}")
     return lines
+
+
+def of_pages(root: Path, samples: Sequence[Sample]) -> list[str]:
+    """Whether there are files of several pages, of which one is read."""
+    of_kind = [sample.path for sample in samples if Path(sample.path).suffix.lower() in PAGED]
+    pages = {path: header.pages for path in of_kind if (header := headers.read(root / path))}
+    several = {path: number for path, number in pages.items() if number > 1}
+    if not several:
+        return []
+    path, number = next(iter(several.items()))
+    return [f"files of several pages: {len(several)}, of which the first page is read; {path} has {number}"]
 
 
 def _what_is_what(root: Path, folder: Path, samples: Sequence[Sample]) -> str:

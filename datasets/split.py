@@ -28,7 +28,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from datasets.images import Images
-from datasets.sample import DataError, Split
+from datasets.sample import DataError, Sample, Split
 
 SELECTION_SPLITS = {"holdout": "val", "synthetic": "synthetic", "paper": "test", "crossfit": "other folds"}
 PROTOCOLS = tuple(SELECTION_SPLITS)
@@ -47,8 +47,7 @@ def split(images: Images, protocol: str, seed: int) -> Split:
     if protocol not in SELECTION_SPLITS:
         raise DataError(f"no protocol {protocol!r}; there are: {', '.join(PROTOCOLS)}; check --protocol")
     clusters = sorted(_clusters(images), key=lambda cluster: _order_key(images, cluster, seed))
-    own_split = any(sample.part is not None for sample in images.samples)
-    train, val, test = (_deal_own_split if own_split else _deal_all)(images, clusters)
+    train, val, test = (_deal_own_split if _has_own_split(images) else _deal_all)(images, clusters)
     brought = _own_validation(images, clusters)
 
     forge: list[int] = []
@@ -84,6 +83,25 @@ def split(images: Images, protocol: str, seed: int) -> Split:
         hash=_split_hash(images, protocol, parts, fold),
         **parts,
     )
+
+
+def pictures_per_test_image(images: Images, protocol: str) -> tuple[int, int]:
+    """How many (normal, defective) pictures to add for one more of each in the test part, as the table says."""
+    of_labelled = 2 if protocol == "holdout" else 1  # of which the others choose
+    return of_labelled if _has_own_split(images) else 2 * of_labelled, of_labelled
+
+
+def labelled_groups(samples: Sequence[Sample], label: int) -> int:
+    """How many groups of a label are there to choose by and to test on, before copies are known."""
+    groups = {sample.group for sample in samples if sample.label == label and sample.part in (None, "test")}
+    if any(sample.part is not None for sample in samples):
+        return len(groups)
+    with_normals = {sample.group for sample in samples if sample.label == 0}  # of which half go to train
+    return len(groups - with_normals) + len(groups & with_normals) // 2
+
+
+def _has_own_split(images: Images) -> bool:
+    return any(sample.part is not None for sample in images.samples)
 
 
 def _clusters(images: Images) -> list[Cluster]:
@@ -232,14 +250,13 @@ def _require_enough(images: Images, protocol: str, train: list[int], val: list[i
 
 def _cure(images: Images, protocol: str, part: str, label: int) -> str:
     """Which images to add, where, and up to how many; copies of one another count as one."""
-    own_split = any(sample.part is not None for sample in images.samples)
     from_train = part == "train" or (protocol == "synthetic" and part == "validation")
     folder = f"{'train' if from_train else 'test'}/{'<defect>' if label else 'good'}"
     if from_train:
         least = 2 if protocol == "synthetic" else 1
     else:
         least = 2 if protocol in ("holdout", "crossfit") else 1
-    if not own_split:
+    if not _has_own_split(images):
         folder, least = "<defect>" if label else "good", least if label else _LEAST_DEALT
     cure = f"add {_KINDS[label]} images in {folder}, until there are {least} or more that are no copies"
     if label == 1 and protocol != "synthetic":

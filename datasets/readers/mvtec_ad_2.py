@@ -1,7 +1,8 @@
 """MVTec AD 2 (Heckler-Kram et al., 2025): 8,004 images of 8 categories, CC BY-NC-SA 4.0.
 
 MVTec AD's layout, with validation/good, and test_public/ for test/; the masks lie in test_public/ground_truth/bad. Of
-test_private/ and test_private_mixed/ no labels are published, so they are no samples.
+test_private/ and test_private_mixed/ no labels are published, so they are no samples; `predict --submission` writes
+their maps.
 """
 
 from datasets.mvtec_layout import Layout

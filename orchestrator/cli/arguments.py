@@ -168,7 +168,10 @@ def _add_output(parser: Parser) -> None:
 def _add_leaderboard(board: Parser) -> None:
     _add_output(board)
     what = board.add_mutually_exclusive_group()
-    what.add_argument("--by", choices=("job", "category", "model"), default="job", help="what a line is (default: job)")
+    what.add_argument(
+        "--by", choices=("job", "category", "model", "defect"), default="job",
+        help="what a line is; defect: AUROC of each kind of defects against all good images (default: job)",
+    )  # fmt: skip
     what.add_argument("--sql", metavar="QUERY", help="run SQL over the tables leaderboard, trials and scores")
     what.add_argument("--paper", action="store_true", help="set our figures beside the paper's tables 1 and 2")
     board.add_argument("--sort", metavar="COLUMN", help="sort by this column instead of the rank")
@@ -227,6 +230,10 @@ def _add_predict(predict: Parser) -> None:
         help="pictures to draw heat maps of (default: all; with --watch, defective)",
     )  # fmt: skip
     predict.add_argument(
+        "--submission", metavar="DIR",
+        help="write the maps that MVTec AD 2's evaluation server takes, of pictures of its private test sets",
+    )  # fmt: skip
+    predict.add_argument(
         "--threshold-at", metavar="WISH",
         help="another threshold than the detector's, by the pictures that chose it: fpr=0.01 (false alarms), "
         "recall=0.99, f1, or cost=ESCAPE:FALSE_ALARM",
@@ -262,16 +269,16 @@ def _add_datasets(data: Parser) -> None:
     )
     data.add_argument("name", nargs="?", help="a dataset of the list")
     data.add_argument("--data-root", metavar="DIR", help="folder of the images")
-    data.add_argument(
-        "--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable"
-    )
-    data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by (default: holdout)")
+    data.add_argument("--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable")
+    data.add_argument("--normal-folder", metavar="NAME", help="folder of good images of dataset folder, in any case")
+    data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by, or auto (default: holdout)")
     data.add_argument(
         "--montage", metavar="FILE.png", help="draw some good images, and some of each defect with its mask outlined"
     )
     data.add_argument(
-        "--size-px", type=int, default=256, metavar="N", help="of the images that 'make' writes (default: 256)"
-    )
+        "--size-px", type=int, metavar="N",
+        help="check images as a run of this size sees them (default: small); of those that 'make' writes (256)",
+    )  # fmt: skip
 
 
 def _add_models(models: Parser) -> None:

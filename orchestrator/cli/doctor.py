@@ -8,7 +8,7 @@ import torch
 from datasets.sample import DataError
 from orchestrator.cli import arguments
 from orchestrator.errors import InputError
-from orchestrator.experiment import preflight, reading
+from orchestrator.experiment import auto_protocol, preflight, reading
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Sized, jobs
 from orchestrator.results.output import Output
@@ -52,8 +52,10 @@ def _models_line(experiment: Experiment) -> str:
 
 def _data_line(experiment: Experiment, execution: Execution) -> str:
     categories = preflight.survey(experiment, execution.data_root)
+    experiment, why = auto_protocol.resolved(experiment, categories)
     preflight.check_names(jobs(experiment, categories, workers=1))
-    return f"{len(categories)} categories, {sum(category.images for category in categories)} images"
+    found = f"{len(categories)} categories, {sum(category.images for category in categories)} images"
+    return f"{found}; {why}" if why else found
 
 
 def _cluster_line(execution: Execution) -> str:

@@ -47,7 +47,7 @@ def _make(
     """Keeps the ensemble of a team, and says what it is made of. Whether there is one. `decoded` holds the images of
     the team before, which often are the same."""
     best = team.best
-    category = preflight.scanned(best.dataset, best.category, data_root)
+    category = preflight.scanned(best.dataset, best.category, data_root, ensembles.normal_folder(team))
     job = ensembles.job_of(team, category)
     execution = Execution(data_root=data_root, skip_unreadable=bool(best.unreadable_images))
     if job.decoding not in decoded:

@@ -18,9 +18,9 @@ from orchestrator.words import printable
 
 def main(asked) -> int:
     """Prints the plan; with --probe, measured by a few steps of each model that no row tells of."""
-    experiment, execution = reading.load(arguments.given(asked), asked.config)
-    with prepared(experiment, execution) as found:
+    with prepared(*reading.load(arguments.given(asked), asked.config)) as found:
         _check_sizes(found)
+        experiment, execution = found.experiment, found.execution
         ids = {job.id for job in found.jobs}
         closing = {row.job_id: row for row in closed(found.jobs, found.output)[0]}
         lefts = plan.left(found.jobs, closing, found.output.trials(of=ids))

@@ -8,9 +8,10 @@ from datasets.loose_pictures import Dump, readable
 from orchestrator.cli.detector_in_words import description
 from orchestrator.cli.outputs import warn
 from orchestrator.cli.watch import watch
-from orchestrator.deploy import TrainedDetector, load, predict
+from orchestrator.deploy import TrainedDetector, load, predict, submission
 from orchestrator.deploy.export import Difference, Export
 from orchestrator.deploy.judging import CSV, DEFECTIVE, MAPS, PARQUET, Prediction, Times, pictures_of
+from orchestrator.deploy.lookout import Lookout
 from orchestrator.errors import InputError
 from orchestrator.words import count, printable
 
@@ -27,13 +28,24 @@ def main(asked) -> int:
     detector, to = _detector(asked), Path(asked.to).expanduser()
     dump = pictures_of(asked.images)
     found, network = detector.checkpoint, detector.network
+    submitted = Path(asked.submission).expanduser() if asked.submission else None
+    if submitted:
+        submission.check(submitted, found.config, dump.pictures)
     exported = predict.export_program(found, dump.pictures, Path(asked.export)) if asked.export else None
     print(*map(printable, description(detector)), "", sep="\n")
-    rows, times = predict.judge(network, found.config, dump.pictures, to, asked.heat_maps or "all")
+    lookout = Lookout(found.config)
+    rows, times = predict.judge(
+        network, found.config, dump.pictures, to, asked.heat_maps or "all", lookout.see, submitted
+    )
     _print_rows(rows, dump)
+    lookout.end()
+    for line in lookout.news():
+        warn(line)
     print(_rates(rows, times, network.device))
     drawn = "" if asked.heat_maps == "none" else f", {MAPS}/"
     print(printable(f"results in {to}: {PARQUET}, {CSV}{drawn}"))
+    if submitted:
+        print(printable(f"to be submitted, in {submitted}: {submission.MAPS}/, {submission.THRESHOLDED}/"))
     if exported:
         file = Path(asked.export).expanduser()
         difference, picture_ms = predict.write_program(exported, dump.pictures, rows, file)
@@ -47,6 +59,8 @@ def _check(asked) -> None:
         raise InputError("IMAGES to judge, or --watch FOLDER alone, is expected. See 'defectsweep predict --help'.")
     if asked.watch and asked.export:
         raise InputError("--export checks the program on IMAGES: leave --watch out.")
+    if asked.watch and asked.submission:
+        raise InputError("--submission takes IMAGES of a private test set: leave --watch out.")
     if asked.sort_into and not asked.watch:
         raise InputError("--sort-into is of --watch FOLDER: name one, or leave it out.")
 

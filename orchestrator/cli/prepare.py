@@ -1,7 +1,7 @@
 """What `run` and `plan` begin with: an experiment -> its jobs, and where they will run."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from orchestrator.cli.outputs import opened
 from orchestrator.estimate import pace
 from orchestrator.estimate.outlook import Outlook
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import preflight, warm_start
+from orchestrator.experiment import auto_protocol, preflight, warm_start
 from orchestrator.experiment.config import Execution, Experiment
 from orchestrator.experiment.job import Category, Job, Sized, jobs
 from orchestrator.experiment.plan import Left
@@ -39,10 +39,13 @@ def prepared(experiment: Experiment, execution: Execution) -> Iterator[Prepared]
     """Surveys the data and names the jobs; says what a warm start begins with. Nothing is written. Raises InputError
     for what cannot be."""
     categories = preflight.survey(experiment, execution.data_root, leaving_out(execution))
+    experiment, why = auto_protocol.resolved(experiment, categories)
     asked_for = jobs(experiment, categories, execution.workers_per_job)
     preflight.check_names(asked_for)
     for category in categories:
         say_remarks(category)
+    if why:
+        print(printable(why))
     with contextlib.ExitStack() as outputs:
         output = outputs.enter_context(opened(execution.output))
         winners = warm_start.winners(experiment, output, lambda root: outputs.enter_context(opened(root)))
@@ -52,9 +55,11 @@ def prepared(experiment: Experiment, execution: Execution) -> Iterator[Prepared]
         yield Prepared(experiment, execution, output, winners, begun)
 
 
-def leaving_out(execution: Execution) -> Callable[[str], None] | None:
+def leaving_out(execution: Execution) -> preflight.LeaveOut | None:
     """What is told of categories that cannot be used; None where they end the run."""
-    return (lambda line: print(printable(line))) if execution.skip_categories else None
+    if not execution.skip_categories:
+        return None
+    return lambda name, error: print(printable(f"left out {name}: {error}"))
 
 
 def say_remarks(category: Category) -> None:

@@ -15,7 +15,7 @@ from orchestrator.display.terminal import reader_may_leave
 from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import PROBES_SHARE, complete
 from orchestrator.estimate.schedule import Place
-from orchestrator.experiment import cues, plan, preflight, reading, warm_start
+from orchestrator.experiment import cues, evidence, plan, preflight, reading, warm_start
 from orchestrator.experiment.config import Experiment, flag
 from orchestrator.experiment.job import title
 from orchestrator.results.output import Output
@@ -69,8 +69,8 @@ def search_and_refit(found: Prepared, ledger: Ledger, start: float, on_session: 
     images = preflight.decode(todo, experiment, execution, leaving_out(execution))
     ledger.leave_out(set(todo) - images.keys())
     findings = cues.find(images.values())
-    for finding in findings:
-        print(printable(str(finding)))
+    for line in (*evidence.find(images.values(), experiment), *map(str, findings)):
+        print(printable(line))
     with session(execution, output.driver_log()) as backend, Claims(output) as claims:
         on_session()
         parallel_trials = _parallel_trials(experiment, output, len(ledger.jobs), backend.slots)

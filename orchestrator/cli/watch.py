@@ -50,8 +50,14 @@ def watch(asked, detector: TrainedDetector) -> int:
     own = Watch(detector, folder, to, asked.heat_maps or DEFECTIVE, sorting)
     print(*map(printable, description(detector)), f"watching {printable(str(folder))}", "", sep="\n", flush=True)
     tally = Tally()
+
+    def tell(rows: list[WatchedRow]) -> None:
+        tally(rows)
+        for line in own.lookout.news():
+            warn(line)
+
     with interrupts.handled(FAREWELL, raises=False) as handled:
-        left = own.run(lambda: handled.came, tally)
+        left = own.run(lambda: handled.came, tell)
     print(f"\n{tally.summary(left)} · {printable(f'results in {asked.to}: {PARQUET}, {CSV}')}")
     print(FAREWELL)
     return INTERRUPTED

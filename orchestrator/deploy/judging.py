@@ -7,7 +7,6 @@ time. A heat map is drawn where it is asked for, into the folder of the results.
 import itertools
 import os
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL.Image import DecompressionBombWarning
 
 import orchestrator.deploy.heat_maps as heat_maps
 from datasets.loose_pictures import Dump, LoosePicture, find, readable
@@ -25,6 +23,7 @@ from datasets.picture import UnreadableError, fit_image, read_pixels
 from datasets.sample import DataError
 from model.contract import Detector
 from orchestrator.errors import InputError
+from orchestrator.metrics import looks
 from orchestrator.training import scoring
 from orchestrator.training.checkpoint import Config
 
@@ -44,7 +43,7 @@ class Prediction:
     threshold: float
     verdict: str | None = None  # DEFECTIVE from the threshold on, or GOOD
     heat_map: str | None = None  # relative to the folder of the table
-    width_px: int | None = None  # upright, as its file has it
+    width_px: int | None = None  # upright, as it was decoded: the file's own up to 178 megapixels
     height_px: int | None = None
     category: str
     dataset: str
@@ -64,12 +63,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Judged:
-    """A picture's row, and what its heat map is drawn of where it has a verdict."""
+    """A picture's row; where it has a verdict, what its heat map is drawn of, and how the picture looks."""
 
     row: Prediction
     source: Source
     shown: heat_maps.Panel | None = None
     heat: np.ndarray | None = None  # (R, C) float32, of the detector's frame
+    looks: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Fitted:
 
     framed: np.ndarray  # (R, C, 3) uint8, of the detector's frame
     panel: heat_maps.Panel
+    looks: dict[str, float]
 
 
 @dataclass
@@ -104,28 +105,33 @@ def source(picture: LoosePicture) -> Source:
 
 
 def predictions(
-    detector: Detector, config: Config, sources: Iterable[Source], folder: Path, maps: str, times: Times
-) -> list[Prediction]:
+    detector: Detector, config: Config, sources: Iterable[Source], folder: Path, maps: str, times: Times,
+    see: Callable[[Judged], object] = lambda one: None, write: Callable[[Judged], object] | None = None,
+) -> list[Prediction]:  # fmt: skip
     """The row of each picture, in order. Draws heat maps of those that `maps` says ("all", "defective" or "none") into
-    `folder`, while the next ones are scored."""
+    `folder`, while the next ones are scored. Of those with a verdict, `see` is called in order, and `write`, if given,
+    by the threads that draw."""
 
     def draw(one: Judged, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(heat_maps.draw(one.shown, one.heat, config, one.row.score))
 
     rows = []
-    with warnings.catch_warnings(action="ignore", category=DecompressionBombWarning):  # twice that is an error
-        with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1)) as pool:
-            for chunk in judged(detector, config, sources, pool, times):
-                drawn = []
-                for one in chunk:
-                    row = one.row
-                    if row.verdict is not None and maps in ("all", row.verdict):
+    with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1)) as pool:
+        for chunk in judged(detector, config, sources, pool, times):
+            written = []
+            for one in chunk:
+                row = one.row
+                if row.verdict is not None:
+                    see(one)
+                    if maps in ("all", row.verdict):
                         row = replace(row, heat_map=f"{MAPS}/{one.source.name}.png")
-                        drawn.append(pool.submit(draw, one, folder / row.heat_map))
-                    rows.append(row)
-                for future in drawn:
-                    future.result()
+                        written.append(pool.submit(draw, one, folder / row.heat_map))
+                    if write:
+                        written.append(pool.submit(write, one))
+                rows.append(row)
+            for future in written:
+                future.result()
     return rows
 
 
@@ -139,7 +145,8 @@ def judged(
             pixels = one.read()
         except UnreadableError as error:
             return one, error
-        return one, Fitted(fit_image(pixels, config.frame), heat_maps.panel(pixels))
+        framed, panel = fit_image(pixels, config.frame), heat_maps.panel(pixels)
+        return one, Fitted(framed, panel, looks.of_picture(framed, panel.native))
 
     for chunk in chunks(ahead(pool, read, sources, CHUNKS_AHEAD * scoring.SCORE_BATCH), scoring.SCORE_BATCH):
         whole = [fitted for _, fitted in chunk if isinstance(fitted, Fitted)]
@@ -166,7 +173,8 @@ def _judged(config: Config, own: Source, fitted: Fitted, score: float, heat: np.
     if not np.isfinite(score):
         return Judged(Prediction(**known, error=f"its score is {score}, no finite number"), own)
     verdict = DEFECTIVE if score >= config.threshold else GOOD
-    return Judged(Prediction(**known, score=float(score), verdict=verdict), own, fitted.panel, heat)
+    row = Prediction(**known, score=float(score), verdict=verdict)
+    return Judged(row, own, fitted.panel, heat, {**fitted.looks, "score": row.score})
 
 
 def _failed(config: Config, own: Source, error: UnreadableError) -> Judged:

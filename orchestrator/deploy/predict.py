@@ -5,9 +5,10 @@ that lies in the folder is of one run.
 """
 
 import contextlib
+import functools
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.csv
@@ -16,8 +17,8 @@ import pyarrow.parquet as pq
 from datasets.loose_pictures import LoosePicture
 from datasets.picture import UnreadableError, read_pixels
 from model.contract import Detector
-from orchestrator.deploy import export, onnx_file
-from orchestrator.deploy.judging import CSV, MAPS, PARQUET, Prediction, Times, chunks, predictions, source
+from orchestrator.deploy import export, onnx_file, submission
+from orchestrator.deploy.judging import CSV, MAPS, PARQUET, Judged, Prediction, Times, chunks, predictions, source
 from orchestrator.errors import InputError, RunError
 from orchestrator.results.row_files import for_spreadsheets, to_table
 from orchestrator.results.storage import put_whole
@@ -27,13 +28,16 @@ UNFINISHED = ".unfinished"
 
 
 def judge(
-    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str
-) -> tuple[list[Prediction], Times]:
+    detector: Detector, config: Config, pictures: list[LoosePicture], to: Path, maps: str,
+    see: Callable[[Judged], object], submitted: Path | None = None,
+) -> tuple[list[Prediction], Times]:  # fmt: skip
     """A row for each picture, in order. Writes them, and heat maps of the pictures that `maps` says ("all", "defective"
-    or "none"), into the folder `to`."""
+    or "none"), into the folder `to`; and maps for an evaluation server into `submitted`, if given. `see` is called with
+    each that has a verdict."""
     times, start = Times(), time.perf_counter()
+    submit = functools.partial(submission.write, submitted, config) if submitted else None
     with _results(to) as folder:
-        rows = predictions(detector, config, map(source, pictures), folder, maps, times)
+        rows = predictions(detector, config, map(source, pictures), folder, maps, times, see, submit)
         table = to_table(Prediction, rows)
         pq.write_table(table, folder / PARQUET)
         pyarrow.csv.write_csv(for_spreadsheets(table), folder / CSV)

@@ -16,6 +16,7 @@ from orchestrator.deploy import record, sorting
 from orchestrator.deploy.arrivals import Arrivals, Identity, identity
 from orchestrator.deploy.detector import TrainedDetector
 from orchestrator.deploy.judging import Source, Times, chunks, predictions
+from orchestrator.deploy.lookout import Lookout
 from orchestrator.deploy.record import Record, WatchedRow
 from orchestrator.deploy.sorting import Sorting
 from orchestrator.errors import InputError, RunError
@@ -38,6 +39,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.times = Times()
+        self.lookout = Lookout(self.detector.checkpoint.config)
         self._arrivals = Arrivals({})
         self._paths: dict[str, str] = {}  # of the last look: readable -> by which it is opened
 
@@ -101,7 +103,8 @@ class Watch:
             for path in paths
         ]
         config, taken, rows = self.detector.checkpoint.config, set(), []
-        for row in predictions(self.detector.network, config, sources, self.to, self.maps, self.times):
+        network, see = self.detector.network, self.lookout.see
+        for row in predictions(network, config, sources, self.to, self.maps, self.times, see):
             if identity(self._paths[row.path]) != seen[row.path]:
                 continue
             if row.error is not None and not self._arrivals.failed(row.path):

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from datasets.catalog import DATASETS
+from datasets.catalog import DATASETS, FOLDER
 from datasets.frame import FITS, LARGEST_PX
 from datasets.split import PROTOCOLS
 from model.anomalib_names import REFUSED
@@ -22,7 +22,8 @@ THRESHOLDS = ("false-alarms", "f1")
 SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
-OPTIONAL = ("steps_per_epoch", "tiles_across", "warm_start")
+AUTO = "auto"
+OPTIONAL = ("normal_folder", "steps_per_epoch", "tiles_across", "warm_start")
 SWITCHES = ("race", "compile")
 
 
@@ -37,13 +38,21 @@ class Experiment:
 
     dataset: tuple[str, ...] = option(("synthetic",), "dataset to sweep", "NAME", tuple(DATASETS))
     category: tuple[str, ...] = option((), "category to sweep (default: all found)", "NAME")
+    normal_folder: str | None = option(
+        None, "folder of good images of dataset folder, in any case (default: good, ok, normal and the like)", "NAME"
+    )
     model: tuple[str, ...] = option(
         ("patch_forged", "patch_gaussian", "padim", "patchcore", "sa_skip_ganomaly", "mean_image"),
         f"detector to tune, {ALL} of this package's, or one of anomalib's (anomalib:NAME)",
         "NAME",
         (*KNOWN, *REFUSED, ALL),
     )
-    protocol: str = option("holdout", "which images train, choose and report", "NAME", PROTOCOLS)
+    protocol: str = option(
+        "holdout",
+        "which images train, choose and report; auto: holdout where there are labelled pictures enough, else synthetic",
+        "NAME",
+        (*PROTOCOLS, AUTO),
+    )
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
     size_px: tuple[int, ...] = option((64,), "side of a square image, shorter side of another, or side of a tile", "N")
     fit: str = option(
@@ -93,6 +102,8 @@ class Experiment:
                 _at_least(name, getattr(self, name), 1)
         if self.tiles_across is not None and self.fit != "tile":
             raise InputError(f"--tiles-across {self.tiles_across} is of --fit tile, and --fit is {self.fit}.")
+        if self.normal_folder is not None:
+            _check_normal_folder(self.normal_folder, self.dataset)
         for size_px in self.size_px:
             _at_least("size_px", size_px, 1)
             if self.shorter_side_px(size_px) > LARGEST_PX:
@@ -227,6 +238,13 @@ def assignment(text: str) -> tuple[str | None, str, Any]:
         except ValueError:
             continue
     return owner or None, name, value
+
+
+def _check_normal_folder(name: str, datasets: tuple[str, ...]) -> None:
+    if FOLDER not in datasets:
+        raise InputError(f"--normal-folder {name} is of --dataset {FOLDER}, and --dataset is {', '.join(datasets)}.")
+    if "/" in name:
+        raise InputError(f"--normal-folder {name}: the name of a folder is expected, such as good, and no path.")
 
 
 def _at_least(name: str, value: float, least: int) -> None:

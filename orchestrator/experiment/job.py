@@ -29,7 +29,9 @@ class Category:
     images: int
     train_images: int
     fingerprint: str  # over its files' paths, labels, masks and sizes; none is read for it but uncompressed ones
+    labelled: tuple[int, int] = (0, 0)  # groups of good and of defective ones, to choose by and to test on
     aspect: float = 1.0  # width / height of its pictures, in general
+    normal_folder: str | None = None  # what its folder of good images is called, where the user says so
     remarks: tuple[str, ...] = field(default=(), compare=False)  # for people: what was read as what, what is odd
 
 
@@ -230,7 +232,8 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
 def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, Any]:
     """What all jobs of one size of a run share of that which decides their results."""
     names = ["parallel_trials", "protocol", "fit", "epochs", "batch", "sampler", "scheduler"]
-    names += [name for name in ("steps_per_epoch", "tiles_across") if getattr(experiment, name) is not None]
+    optional = ("normal_folder", "steps_per_epoch", "tiles_across")
+    names += [name for name in optional if getattr(experiment, name) is not None]
     names += ["compile"] if experiment.compile else []
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}

@@ -2,14 +2,16 @@
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets import contradictions
-from datasets.catalog import DATASETS
+from datasets.catalog import DATASETS, find_dataset
 from datasets.images import Images, load
+from datasets.memory import memory_bytes
 from datasets.sample import DataError, Sample
-from datasets.split import split
+from datasets.split import labelled_groups, split
 from orchestrator import CHECKOUT, namesake
 from orchestrator.errors import InputError, choice
 from orchestrator.experiment.config import Execution, Experiment
@@ -19,18 +21,18 @@ from orchestrator.results.output import partition
 
 LONGEST_NAME_BYTES = 255  # of a file or a folder, on every common file system
 UNCOMPRESSED = frozenset({".bmp", ".tif", ".tiff"})
+CHANNELS, GB = 3, 1e9
 MAKING_BYTES = 38  # that the name of a file in the making has more (orchestrator/results/storage.py)
+LeaveOut = Callable[[str, InputError], None]  # a category's name, and why it cannot be used
 
 
-def survey(
-    experiment: Experiment, data_root: str | None, leave_out: Callable[[str], None] | None = None
-) -> list[Category]:
+def survey(experiment: Experiment, data_root: str | None, leave_out: LeaveOut | None = None) -> list[Category]:
     """The categories asked for, in the order of the datasets. Raises InputError where data is not as expected; but
     `leave_out`, if given, is told each category that cannot be used, as long as there are others."""
     found, unusable = [], {}
     for dataset, name in wanted(experiment, data_root):
         try:
-            found.append(scanned(dataset, name, data_root))
+            found.append(scanned(dataset, name, data_root, experiment.normal_folder))
         except InputError as error:
             unusable[name] = error
     _settle(unusable, len(found), leave_out)
@@ -39,7 +41,8 @@ def survey(
 
 def wanted(experiment: Experiment, data_root: str | None) -> list[tuple[str, str]]:
     """Dataset and category of each that is asked for. Raises InputError where there is none of that name."""
-    found = {name: _guard(DATASETS[name].find_categories, data_root) for name in experiment.dataset}
+    sources = {name: find_dataset(name, experiment.normal_folder) for name in experiment.dataset}
+    found = {name: _guard(source.find_categories, data_root) for name, source in sources.items()}
     known = [category for categories in found.values() for category in categories]
     for name in experiment.category:
         choice("category", name, known)
@@ -58,10 +61,11 @@ def wanted(experiment: Experiment, data_root: str | None) -> list[tuple[str, str
 
 def decode(
     decodings: Sequence[Decoding], experiment: Experiment, execution: Execution,
-    leave_out: Callable[[str], None] | None = None,
+    leave_out: LeaveOut | None = None,
 ) -> dict[Decoding, Images]:  # fmt: skip
     """Decodes each category once a frame and proves that it can be split. Raises InputError that names the file or the
     part that is short; `leave_out` is as for `survey`."""
+    _check_memory(decodings, experiment)
     decoded, unusable = {}, {}
     for decoding in decodings:
         try:
@@ -72,7 +76,21 @@ def decode(
     return decoded
 
 
-def _settle(unusable: dict[str, InputError], usable: int, leave_out: Callable[[str], None] | None) -> None:
+def _check_memory(decodings: Sequence[Decoding], experiment: Experiment) -> None:
+    """Raises InputError where the decoded images of all categories, which are held at a time, are more than there is
+    memory; it names the size that would fit."""
+    needed = sum(category.images * frame.height * frame.width * CHANNELS for category, frame in decodings)
+    there = memory_bytes()
+    if needed > there:
+        images = sum(category.images for category, _ in decodings)
+        fits_px = int(max(experiment.size_px) * math.sqrt(there / needed))
+        raise InputError(
+            f"{images:,} images at --size-px {', '.join(map(str, experiment.size_px))} take {needed / GB:.3g} GB once "
+            f"decoded, and this machine has {there / GB:.3g} GB. --size-px {fits_px} would fit, or fewer categories."
+        )
+
+
+def _settle(unusable: dict[str, InputError], usable: int, leave_out: LeaveOut | None) -> None:
     """Raises InputError for the categories that cannot be used, unless they are to be left out and others remain."""
     if not unusable:
         return
@@ -83,7 +101,7 @@ def _settle(unusable: dict[str, InputError], usable: int, leave_out: Callable[[s
         others = f" So it is with {', '.join(list(unusable)[1:])}." if len(unusable) > 1 else ""
         raise InputError(f"{str(first).rstrip('.')}.{others} --skip-categories leaves out what cannot be used.")
     for name, error in unusable.items():
-        leave_out(f"left out {name}: {error}")
+        leave_out(name, error)
 
 
 def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -> Images:
@@ -94,6 +112,7 @@ def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -
         category.root or None,
         category.name,
         frame,
+        normal_folder=category.normal_folder,
         skip_unreadable=execution.skip_unreadable,
     )
     if not DATASETS[category.dataset].categories:  # the user's own, who can tell
@@ -123,17 +142,27 @@ def check_packages() -> str:
     return str(CHECKOUT)
 
 
-def scanned(dataset: str, name: str, data_root: str | None) -> Category:
+def scanned(dataset: str, name: str, data_root: str | None, normal_folder: str | None = None) -> Category:
     """One category, by its files' names and headers. Raises InputError where they are not as expected."""
-    samples = _guard(DATASETS[dataset].scan, data_root, name)
+    source = find_dataset(dataset, normal_folder)
+    samples = _guard(source.scan, data_root, name)
     for text in (name, *(sample.path for sample in samples)):
         _check_unicode(dataset, text)
     normal_train = sum(sample.label == 0 and sample.part in (None, "train") for sample in samples)
-    home = DATASETS[dataset].home(data_root)
+    home = source.home(data_root)
     described = [(s.path, s.label, s.part, s.group, *(s.masks or (None,)), _content(home, s)) for s in samples]
-    aspect = DATASETS[dataset].aspect(data_root, samples)
-    remarks = tuple(DATASETS[dataset].remarks(data_root, name, samples))
-    return Category(dataset, name, data_root or "", len(samples), normal_train, digest(described), aspect, remarks)
+    return Category(
+        dataset=dataset,
+        name=name,
+        root=data_root or "",
+        images=len(samples),
+        train_images=normal_train,
+        fingerprint=digest(described),
+        labelled=(labelled_groups(samples, 0), labelled_groups(samples, 1)),
+        aspect=source.aspect(data_root, samples),
+        normal_folder=normal_folder,
+        remarks=tuple(source.remarks(data_root, name, samples)),
+    )
 
 
 def _content(home: Path, sample: Sample) -> int | str:

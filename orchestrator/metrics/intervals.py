@@ -49,6 +49,13 @@ class Estimate:
         return self.variance**2 / spread if spread else math.inf
 
 
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Of the scores (U,) of one run, as the mean placement; None unless both classes are there and all are finite."""
+    if not is_defined(labels, scores):
+        return None
+    return float(_share_below(scores[labels == 0], scores[labels == 1]).mean())
+
+
 def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray | None:
     """(U,) of the scores (U,) of one run; None unless it has two finite scores of each class."""
     is_defective = labels == 1

@@ -11,6 +11,7 @@ OWN_COLUMNS = ("format", "size_px", "protocol")  # said elsewhere: the ranking h
 FIXED = "set "  # before the name of a fixed hyper-parameter
 PHRASES: dict[str, Callable[[Any], str]] = {
     "fit": str,
+    "normal_folder": lambda value: f"good images in {value}" if value else "good images by their folder's usual names",
     "epochs": lambda value: f"{value} epochs",
     "batch": lambda value: f"batch {value}",
     "steps_per_epoch": lambda value: f"{value} steps an epoch" if value else "every image once an epoch",

@@ -220,10 +220,3 @@ def _distinct_name(lines: pd.DataFrame, one: int, other: int) -> str:
 def at_size(model: str, size_px: int) -> str:
     """For people, where there are several sizes."""
     return f"{model} at {size_px} px"
-
-
-VIEWS = {
-    "job": jobs,
-    "category": lambda rows, scores, wish: by_category(rows),
-    "model": by_model,
-}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.ranking import leaderboard
+from orchestrator.ranking.by_defect import by_defect
 from orchestrator.ranking.comparison import POINTS, USUAL, Wish
 from orchestrator.words import count, printable
 
@@ -24,6 +25,16 @@ MODEL_COLUMNS = (  # of leaderboard.by_model, for reading
     "val_auc", "recall", "false_alarm_rate", "f1", "f1_of_all", "au_pro", "score_ms", "categories", "failed", "trials",
 )  # fmt: skip
 SHARES = (*leaderboard.RATES, *POINTS)  # shown with their intervals
+DEFECT_COLUMNS = (  # of by_defect, for reading
+    "rank", "dataset", "category", "defect", "images", "model", "protocol", "size_px", "test_auc", "interval", "seeds",
+    "differs", "data",
+)  # fmt: skip
+VIEWS = {
+    "job": leaderboard.jobs,
+    "category": lambda rows, scores, wish: leaderboard.by_category(rows),
+    "model": leaderboard.by_model,
+    "defect": lambda rows, scores, wish: by_defect(rows, scores),
+}
 TOLD_APART = 0.05  # p values below it, adjusted for all comparisons of their ranking
 HOW = (
     "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
@@ -50,14 +61,16 @@ def read(
     lines = view(rows, scores, by, sort, wish)
     shown = for_reading(lines, sort)
     text = caption(rows)
+    if by == "defect":
+        text += "\nof each kind of defect, its test images against all good ones; images are those of the kind"
     if sort in POINTS:
         text += f"\n{sort}: {_of_point(sort, wish)}"
     return Reading(tuple(shown.columns), tuple(map(tuple, shown.values)), numbers(lines), text, tuple(leads(lines)))
 
 
 def view(rows: pd.DataFrame, scores: pd.DataFrame, by: str, sort: str | None, wish: Wish) -> pd.DataFrame:
-    """The lines of one of leaderboard.VIEWS, sorted as asked."""
-    lines = leaderboard.VIEWS[by](rows, scores, wish)
+    """The lines of one of VIEWS, sorted as asked."""
+    lines = VIEWS[by](rows, scores, wish)
     return leaderboard.sort(lines, sort) if sort else lines
 
 
@@ -97,7 +110,8 @@ def for_reading(lines: pd.DataFrame, sort: str | None = None) -> pd.DataFrame:
     table = lines.copy()
     if "rank_best" in table:
         table["rank"] = ranks(table)
-    views = (names for names in (COLUMNS, MODEL_COLUMNS) if set(names) - {"interval"} <= set(table.columns))
+    known = (COLUMNS, MODEL_COLUMNS, DEFECT_COLUMNS)
+    views = (names for names in known if set(names) - {"interval"} <= set(table.columns))
     names = next(views, tuple(table.columns))
     if sort and sort not in names:
         names = (*names, sort)

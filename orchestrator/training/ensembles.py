@@ -99,6 +99,11 @@ def among_the_best(team: Team, low: float) -> list[JobRow]:
     return [row for row in team.rows if row is team.best or row.val_auc >= low][:MOST_MEMBERS]
 
 
+def normal_folder(team: Team) -> str | None:
+    """What the folder of good images is called, where its jobs were told so."""
+    return json.loads(team.best.choices).get("normal_folder")
+
+
 def job_of(team: Team, category: Category) -> Job:
     """The job that the ensemble's row is of. Its id follows from the team, not from who is in it: made again, it takes
     the place of the one before."""
@@ -106,6 +111,7 @@ def job_of(team: Team, category: Category) -> Job:
     asked = Experiment(
         dataset=(best.dataset,),
         category=(best.category,),
+        normal_folder=normal_folder(team),
         model=(ENSEMBLE,),
         protocol=best.protocol,
         seed=(best.seed,),

@@ -36,7 +36,7 @@ def test_it_goes_on_after_a_category_that_cannot_be_used_and_ends_with_a_table(r
     lines = printed.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if line.startswith("category ")) + 1 :]
     assert [line.split()[0] for line in table[:3]] == ["cups", "lids", "rims"]
-    assert re.search(r"8 \+ 4 +4 \+ 0 +2 \+ 2 +2 \+ 2 +no +9 x 12 +0 +bad 4", table[0])
+    assert re.search(r"8 \+ 4 +4 \+ 0 +2 \+ 2 +2 \+ 2 +no +9 x 12 +L 12 +0 +none +bad 4", table[0])
     assert lines[-1] == "protocol holdout cannot use 2 of 3 categories"
 
 
@@ -44,6 +44,12 @@ def test_a_category_alone(root, capsys):
     assert check(root, "--category", "cups") == 0
     printed = capsys.readouterr().out
     assert "lids" not in printed and printed.splitlines()[-1].endswith("can be split by protocol holdout")
+
+
+def test_another_name_of_the_good_folder(root, capsys):
+    (root / "cups/good").rename(root / "cups/Gut")
+    assert check(root, "--category", "cups", "--normal-folder", "gut") == 0
+    assert "cups: read as good: Gut/ 8; as defective: bad/ 4" in capsys.readouterr().out
 
 
 def test_by_another_protocol(root, capsys):
@@ -54,6 +60,40 @@ def test_by_another_protocol(root, capsys):
     assert check(root, "--category", "cups", "--protocol", "synthetic") == 0
     assert check(root, "--protocol", "synthetc") == 2
     assert "Did you mean 'synthetic'?" in capsys.readouterr().err
+
+
+def test_the_protocol_that_the_pictures_allow(root, capsys):
+    assert check(root, "--category", "cups", "--protocol", "auto") == 0
+    printed = capsys.readouterr().out
+    assert "protocol auto: synthetic, as cups has 4 good pictures beside those that train" in printed
+    assert printed.splitlines()[-1].endswith("can be split by protocol synthetic")
+
+
+def test_cues_modes_and_copies_are_columns(root, capsys):
+    for i in range(6):
+        save = Image.fromarray(np.full((12, 9, 3), 250 + i % 2, np.uint8)).save
+        save(root / f"cups/bad/{i}.png")
+    assert check(root, "--category", "cups") == 0
+    assert re.search(r"9 x 12 +L 8, RGB 6 +4 +mean brightness 1.000 +bad 6", capsys.readouterr().out)
+
+
+def test_copies_of_training_pictures_in_the_test_part_are_counted(root, capsys):
+    for part in ("train", "test"):
+        (root / f"cups/{part}/good").mkdir(parents=True)
+    for i in range(8):
+        (root / f"cups/good/{i}.png").rename(root / f"cups/{'train' if i < 4 else 'test'}/good/{i}.png")
+    (root / "cups/good").rmdir()
+    (root / "cups/bad").rename(root / "cups/test/bad")
+    (root / "cups/test/good/9.png").write_bytes((root / "cups/train/good/0.png").read_bytes())
+    assert check(root, "--category", "cups") == 0
+    assert "1, 1 of train in test" in capsys.readouterr().out
+
+
+def test_at_the_size_of_a_run(root, tmp_path):
+    for size_px in ("16", "48"):
+        assert check(root, "--category", "cups", "--size-px", size_px, "--montage", str(tmp_path / "cups.png")) == 0
+        with Image.open(tmp_path / "cups.png") as sheet:
+            assert sheet.width == 6 * (int(size_px) + 4) + 4, "the shorter side of an upright picture"
 
 
 def test_a_picture_under_good_and_bad_names_both(root, capsys):

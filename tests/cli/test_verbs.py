@@ -47,6 +47,16 @@ def test_the_main_job_on_a_users_folder_prints_a_leaderboard_with_its_circumstan
     assert "protocol holdout · chosen on val · 32 px · seed 0 · cpu" in printed
 
 
+def test_the_protocol_that_auto_comes_to_is_what_the_rows_say_and_is_not_done_again(data, tmp_path, capsys):
+    assert main([*own(data, tmp_path / "out"), "--protocol", "auto"]) == 0
+    assert "protocol auto: holdout, as there are 10 or more good and defective" in capsys.readouterr().out
+    (row,) = Output(str(tmp_path / "out")).jobs()
+    assert row.protocol == json.loads(row.choices)["protocol"] == "holdout"
+    assert main([*own(data, tmp_path / "out"), "--protocol", "holdout"]) == 0
+    assert "nothing to do, 1 finished before" in capsys.readouterr().out
+    assert Output(str(tmp_path / "out")).jobs() == [row]
+
+
 def test_finished_work_is_skipped_until_asked_afresh(data, tmp_path, capsys):
     out = tmp_path / "out"
     main(own(data, out))

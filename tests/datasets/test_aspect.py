@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from datasets import headers
 from datasets.aspect import MOST_LOOKED_AT, median_aspect
+from datasets.headers import Header
 from datasets.sample import Sample
 
 
@@ -46,6 +48,6 @@ def test_what_has_no_header_is_passed_over(leave, tmp_path):
 
 def test_of_many_pictures_a_few_are_looked_at(leave, tmp_path, monkeypatch):
     looked_at = []
-    monkeypatch.setattr("datasets.aspect.header_size", lambda path: looked_at.append(path) or (20, 40))
+    monkeypatch.setattr(headers, "read", lambda path: looked_at.append(path) or Header((20, 40), "L", pages=1))
     many = [sample(f"{i:04}.png") for i in range(1000)]
     assert median_aspect(tmp_path, many) == 2.0 and MOST_LOOKED_AT / 2 < len(looked_at) <= MOST_LOOKED_AT

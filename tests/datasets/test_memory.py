@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import picture
+from datasets import decoding, picture
 from datasets.memory import Budget, memory_bytes
 
 
@@ -48,7 +48,7 @@ def test_large_pictures_are_decoded_one_after_the_other_and_small_ones_together(
             held.append(size_bytes)
             return super().holding(size_bytes)
 
-    monkeypatch.setattr(picture, "_MEMORY", Noting(1 << 30))
+    monkeypatch.setattr(decoding, "BUDGET", Noting(1 << 30))
     Image.fromarray(np.zeros((30, 50), np.uint8)).save(tmp_path / "a.png")
     picture.read_pixels(tmp_path / "a.png")
-    assert held == [30 * 50 * picture.DECODING_BYTES]
+    assert held == [30 * 50 * decoding.PIXEL_BYTES]

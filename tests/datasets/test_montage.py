@@ -47,4 +47,5 @@ def test_a_row_for_each_kind_the_good_ones_first_and_spread(cups: Images) -> Non
 
 def test_sheets_are_stacked(cups: Images) -> None:
     sheet = montage.of_category(cups)
-    assert montage.stacked([sheet, sheet]).size == (sheet.width, 2 * sheet.height)
+    narrow = sheet.crop((0, 0, 100, 50))
+    assert montage.stacked([narrow, sheet]).size == (sheet.width, 50 + sheet.height)

@@ -58,6 +58,18 @@ def test_files_that_are_no_pictures_are_counted_but_for_those_that_systems_leave
     assert said(tmp_path)[1:] == ["files that are no pictures: .heic 2, .txt 1"]
 
 
+@pytest.mark.parametrize("name", ["1.tif", "1.TIFF", "1.gif"])
+def test_of_files_of_several_pages_the_first_is_said_to_be_read(tmp_path: Path, name: str) -> None:
+    save(tmp_path, "cups/good/0.tif", "cups/dent/1.png")
+    pages = [Image.fromarray(np.full((2, 2), level, np.uint8)) for level in (0, 100, 200)]
+    pages[0].save(tmp_path / "cups/good" / name, save_all=True, append_images=pages[1:])
+    line = f"files of several pages: 1, of which the first page is read; cups/good/{name} has 3"
+    assert said(tmp_path)[1:] == [line]
+    listed = tmp_path / "manifest.csv"
+    listed.write_text(f"path,label\ncups/good/{name},good\ncups/dent/1.png,bad\n")
+    assert said(listed, "manifest", "manifest") == [line]
+
+
 def test_the_root_itself_may_be_the_category(tmp_path: Path) -> None:
     save(tmp_path, "cups/good/1.png", "cups/dent/1.png")
     assert said(tmp_path / "cups") == ["read as good: good/ 1; as defective: dent/ 1"]

@@ -12,7 +12,7 @@ import pytest
 from datasets.frame import Frame
 from datasets.images import Images, load
 from datasets.sample import DataError, Sample, Split
-from datasets.split import FOLDS, PROTOCOLS, split
+from datasets.split import FOLDS, PROTOCOLS, labelled_groups, split
 
 
 def images_of(*entries: tuple[str, ...], order: int | None = None) -> Images:
@@ -394,3 +394,19 @@ def test_the_real_mvtec_ad_is_split_as_its_test_part_allows(category: str, train
     assert len(parts.train) == train and len(parts.val) + len(parts.test) == labelled
     val, test = kinds(images, parts.val), kinds(images, parts.test)
     assert all(abs(val[kind] - test[kind]) <= 1 for kind in val | test)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [own_split(6, 5, dent=3, cut=4), single_images(12, dent=4), single_images(3), items(20)],
+    ids=["own split", "folder", "good alone", "items"],
+)
+def test_what_may_choose_and_be_tested_is_known_before_anything_is_decoded(entries: list) -> None:
+    images = images_of(*entries)
+    for label in (0, 1):
+        if any(sample.label for sample in images.samples):
+            found = split(images, "holdout", 0)
+            labelled = {images.samples[i].group for i in (*found.val, *found.test) if images.samples[i].label == label}
+            assert labelled_groups(images.samples, label) == len(labelled)
+    if not any(sample.label for sample in images.samples):
+        assert [labelled_groups(images.samples, label) for label in (0, 1)] == [1, 0]

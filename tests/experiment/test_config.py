@@ -265,6 +265,7 @@ def test_an_assignment_to_a_model_that_is_not_swept_changes_nothing_so_that_a_fi
 CHANGED = {
     "dataset": ("mvtec_ad",),
     "category": ("bottle",),
+    "normal_folder": "gut",
     "model": ("mean_image",),
     "protocol": "paper",
     "seed": (1,),
@@ -295,7 +296,7 @@ def test_equal_experiments_have_equal_hashes_in_every_process():
 
 def test_every_field_changes_the_hash():
     assert set(CHANGED) == {field.name for field in dataclasses.fields(Experiment)}
-    needs = {"tiles_across": {"fit": "tile"}}
+    needs = {"tiles_across": {"fit": "tile"}, "normal_folder": {"dataset": ("folder",)}}
     changed = [Experiment(**needs.get(name, {}), **{name: value}) for name, value in CHANGED.items()]
     assert len({experiment.hash() for experiment in (Experiment(), *changed)}) == len(CHANGED) + 1
 
@@ -313,6 +314,20 @@ def test_every_field_changes_the_hash():
 )
 def test_tiles_across_are_of_the_fit_tile_and_their_image_has_bounds(options, message):
     assert complaint(options, None) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dataset": ["mvtec_ad"]}, "--normal-folder gut is of --dataset folder, and --dataset is mvtec_ad."),
+        (
+            {"dataset": ["folder"], "normal_folder": "train/gut"},
+            "--normal-folder train/gut: the name of a folder is expected, such as good, and no path.",
+        ),
+    ],
+)
+def test_a_normal_folder_is_a_name_and_of_the_users_own_folders(options, message):
+    assert complaint({"normal_folder": "gut", **options}) == message
 
 
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():

@@ -1,5 +1,7 @@
 """Before anything runs: what tells one state of the data from another, so that changed data are other jobs."""
 
+import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import pytest
 from PIL import Image
 
 from datasets.catalog import DATASETS
+from datasets.frame import Frame
 from orchestrator.errors import InputError
 from orchestrator.experiment import preflight
-from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.config import Execution, Experiment
+from orchestrator.experiment.job import Category, Decoding, jobs
 from orchestrator.hashes import digest
 
 
@@ -29,9 +33,32 @@ def part(tmp_path) -> Path:
     return tmp_path / "part"
 
 
+def surveyed(part: Path, **options) -> Category:
+    (category,) = preflight.survey(Experiment(dataset=("folder",), **options), str(part.parent))
+    return category
+
+
 def fingerprint(part: Path) -> str:
-    (category,) = preflight.survey(Experiment(dataset=("folder",)), str(part.parent))
-    return category.fingerprint
+    return surveyed(part).fingerprint
+
+
+def test_another_folder_of_good_images_is_other_data_and_what_is_decoded_later_is_read_alike(part):
+    shutil.copytree(part / "good", part / "gut")
+    experiment = Experiment(dataset=("folder",), normal_folder="GUT", protocol="synthetic")
+    category = surveyed(part, normal_folder="GUT")
+    assert category.fingerprint != fingerprint(part)
+    for seed, file in enumerate(sorted((part / "gut").iterdir())):
+        picture(file, 20 + seed)
+    asked = preflight.survey(experiment, str(part.parent))[0]
+    (images,) = preflight.decode([Decoding(asked, Frame(8, 8))], experiment, Execution()).values()
+    assert {sample.path.split("/")[1] for sample in images.samples if not sample.label} == {"gut"}
+
+
+def test_a_folder_that_is_named_is_part_of_the_identity_where_it_is_named_alone(part):
+    plain, named = ({"model": ("mean_image",)}, {"model": ("mean_image",), "normal_folder": "good"})
+    told = [jobs(Experiment(dataset=("folder",), **options), [surveyed(part)], 1)[0] for options in (plain, named)]
+    assert ["normal_folder" in json.loads(job.choices) for job in told] == [False, True]
+    assert told[0].id != told[1].id
 
 
 def test_a_copy_of_the_data_is_the_same_data(part, tmp_path_factory):
@@ -51,6 +78,19 @@ def test_masks_that_are_added_are_other_data(part):
     assert fingerprint(part) != before
 
 
+def test_images_that_do_not_fit_memory_are_refused_with_the_size_that_would(part, monkeypatch):
+    monkeypatch.setattr(preflight, "memory_bytes", lambda: 5 * 64 * 64 * 3)
+    folder, category = Experiment(dataset=("folder",), size_px=(96,), protocol="synthetic"), surveyed(part)
+
+    def decode(experiment: Experiment) -> dict:
+        (job,) = jobs(dataclasses.replace(experiment, model=("mean_image",)), [category], 1)
+        return preflight.decode([job.decoding], experiment, Execution())
+
+    with pytest.raises(InputError, match="5 images at --size-px 96 take 0.000138 GB .* --size-px 64 would"):
+        decode(folder)
+    assert decode(dataclasses.replace(folder, size_px=(64,)))
+
+
 def test_categories_that_cannot_be_scanned_are_all_named_and_left_out_only_when_told_to(part):
     for name in ("cups", "lids"):
         picture(part.parent / name / "good" / "0.png", 0)
@@ -58,12 +98,12 @@ def test_categories_that_cannot_be_scanned_are_all_named_and_left_out_only_when_
     folder = Experiment(dataset=("folder",))
     with pytest.raises(InputError, match="cups/empty holds no image; .* So it is with lids. --skip-categories leaves"):
         preflight.survey(folder, str(part.parent))
-    said = []
-    assert [category.name for category in preflight.survey(folder, str(part.parent), said.append)] == ["part"]
-    assert [line.split(":")[0] for line in said] == ["left out cups", "left out lids"]
+    said = {}
+    assert [category.name for category in preflight.survey(folder, str(part.parent), said.__setitem__)] == ["part"]
+    assert list(said) == ["cups", "lids"] and "cups/empty holds no image" in str(said["cups"])
     shutil.rmtree(part)
     with pytest.raises(InputError, match="holds no image"):
-        preflight.survey(folder, str(part.parent), said.append)
+        preflight.survey(folder, str(part.parent), said.__setitem__)
 
 
 def test_one_mask_or_none_has_the_fingerprint_that_it_always_had(part):

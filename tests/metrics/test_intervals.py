@@ -189,3 +189,11 @@ def test_holm_by_hand():
     # the least times 4, the next times 3, ..., never below one before it
     assert intervals.holm([0.04, 0.01, 0.03, 0.5]).tolist() == pytest.approx([0.09, 0.04, 0.09, 0.5])
     assert intervals.holm([0.6, 0.9]).tolist() == [1, 1] and intervals.holm([]).tolist() == []
+
+
+@pytest.mark.parametrize(("normal", "defective"), [(30, 20), (5, 1), (1, 5)])
+def test_the_area_by_placements_is_that_of_the_curve(normal, defective):
+    labels = np.array([0] * normal + [1] * defective)
+    scores = np.random.default_rng(0).integers(0, 6, len(labels)) + labels  # with ties
+    assert intervals.auroc(labels, scores) == pytest.approx(image.auroc(labels, scores))
+    assert intervals.auroc(labels[:normal], scores[:normal]) is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.catalog import find_dataset
 from datasets.frame import Frame
 from datasets.images import load
 from datasets.readers.folder import find_categories, scan
@@ -112,6 +113,34 @@ def test_a_users_folder_goes_through_every_protocol(tmp_path: Path) -> None:
     sizes = {p: [len(getattr(split(images, p, 0), part)) for part in ("train", "val", "test", "forge")]
              for p in ("holdout", "synthetic", "paper")}
     assert sizes == {"holdout": [6, 5, 5, 0], "synthetic": [5, 1, 10, 1], "paper": [6, 10, 10, 0]}
+
+
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_the_folder_of_good_images_may_be_named_and_then_no_other_name_is_good(tmp_path: Path, part: str) -> None:
+    save(tmp_path, f"cups/{part}Gut/a.png", f"cups/{part and 'test/'}good/b.png")
+    assert find_categories(tmp_path, "gut") == ["cups"]
+    assert [(s.path, s.defect) for s in scan(tmp_path, "cups", "gut") if s.label == 0] == [
+        (f"cups/{part}Gut/a.png", "good")
+    ]
+    assert [s.defect for s in scan(tmp_path, "cups", "gut") if s.label == 1] == ["good"]
+
+
+def test_the_root_itself_may_be_the_category_whose_good_folder_is_named(tmp_path: Path) -> None:
+    save(tmp_path, "cups/gut/a.png", "cups/dent/b.png")
+    source, root = find_dataset("folder", "gut"), str(tmp_path / "cups")
+    samples = source.scan(root, "cups")
+    assert [sample.path for sample in samples] == ["dent/b.png", "gut/a.png"]
+    assert source.remarks(root, "cups", samples) == ["read as good: gut/ 1; as defective: dent/ 1"]
+
+
+def test_where_no_folder_is_called_so_the_cure_is_to_name_it(tmp_path: Path) -> None:
+    save(tmp_path, "parts/cups/gut/a.png", "parts/cups/dent/b.png")
+    with pytest.raises(DataError, match="only: cups; expected one named good, .*, or name it with --normal-folder, or"):
+        find_categories(tmp_path / "parts")
+    with pytest.raises(DataError, match="one named 'gud' .--normal-folder. .or train/ with one.; add or rename it, or"):
+        find_categories(tmp_path / "parts", "gud")
+    with pytest.raises(DataError, match="there is one in .*/parts; use that as --data-root"):
+        find_categories(tmp_path, "gut")
 
 
 def test_only_normal_images_are_listed_but_cannot_be_measured(tmp_path: Path) -> None:
