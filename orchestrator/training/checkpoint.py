@@ -1,4 +1,5 @@
-"""A trained detector as two files: its networks' weights, without pickle, and, as JSON, how to build and use it.
+"""A trained detector as two files: its networks' weights, without pickle, and, as JSON, how to build and use it; beside
+them, for people, its card.
 
 The description names the weights by their hash: where a run was killed between the two files, they are no pair. What is
 read may be of anybody's making: it is checked against what a run could have written before any network is built, and
@@ -29,7 +30,7 @@ from orchestrator.errors import InputError, choice
 from orchestrator.metrics import looks
 from orchestrator.results.rows import JobRow
 from orchestrator.results.storage import Storage
-from orchestrator.training import detectors
+from orchestrator.training import detectors, model_card
 from orchestrator.training.measure import Measurement
 from orchestrator.words import one_line
 
@@ -164,7 +165,7 @@ class Checkpoint:
 
 
 def files(detector: Detector, row: JobRow, measured: Measurement) -> dict[str, bytes]:
-    """The two files of a trained detector by their names."""
+    """The files of a trained detector by their names."""
     weights = io.BytesIO()
     chose = {"normal": measured.normal_scores, "defective": measured.defect_scores}
     kept = {name: network.state_dict() for name, network in detector.networks().items()}
@@ -179,7 +180,8 @@ def files(detector: Detector, row: JobRow, measured: Measurement) -> dict[str, b
     }
     taken = {f.name: getattr(row, f.name) for f in dataclasses.fields(Config) if f.name not in own}
     config = dataclasses.asdict(Config(**own, **taken))
-    return {WEIGHTS: weights.getvalue(), CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
+    description = json.dumps(config, indent=2) + "\n"
+    return {WEIGHTS: weights.getvalue(), CONFIG: description.encode(), model_card.NAME: model_card.card(row).encode()}
 
 
 def load(storage: Storage, *folder: str) -> Checkpoint:
