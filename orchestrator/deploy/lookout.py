@@ -32,8 +32,8 @@ class Lookout:
 def in_words(change: Change) -> str:
     """What has changed, from where on, and what follows."""
     return (
-        f"from {change.first} on, {change.beyond} of {count(change.of, 'picture')} are {change.word} than those that the "
-        f"detector learned from ({change.kind} {change.median:.3g}, where {change.low:.3g} to {change.high:.3g} is "
+        f"from {change.first} on, {change.beyond} of {count(change.of, 'picture')} are {change.word} than those that "
+        f"the detector learned from ({change.kind} {change.median:.3g}, where {change.low:.3g} to {change.high:.3g} is "
         "usual). Light, camera or part have changed, and verdicts may not hold: set it right, or train on pictures as "
         "they are now."
     )

@@ -53,6 +53,20 @@ def picture(path: str, size: tuple[int, int] = (40, 30), seed: int = 0, **how) -
     return pixels
 
 
+def test_pictures_that_no_longer_look_like_those_of_the_training_are_told_with_the_first_of_them(judge, few_images):
+    good = sorted((few_images / "fabric" / "test" / "good").iterdir())
+    status, _, told = judge(*map(str, good[:20]))
+    assert status == 0 and "learned from" not in told
+    for path in good[:20]:
+        Path("dark").mkdir(exist_ok=True)
+        Image.fromarray(np.asarray(Image.open(path).convert("RGB")) // 3).save(Path("dark", path.name))
+    status, rows, told = judge(*map(str, good[:20]), "dark")
+    assert status == 0 and len(rows) == 40
+    first = f"from {Path('dark', good[0].name)} on, "
+    assert f"{first}15 of 20 pictures are darker than those that the detector learned from (brightness 0." in told
+    assert told.count(" darker ") == 1
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_test_images_get_the_scores_of_test_time(judge, trained, few_images, model):
     output = Output(str(trained))
@@ -208,7 +222,7 @@ def test_what_was_taken_and_what_was_done_is_printed(judge, trained):
     assert f"F1 {job.f1:.3f} ({job.f1_of_all:.3f} by calling everything defective)" in lines
     assert f"21 pictures, {sum(row['verdict'] == 'defective' for row in rows)} defective" in lines
     assert "images/s in all, scoring alone" in lines and "on cpu x" in lines
-    assert "dump/00.png" not in lines, "more than 20 pictures: no line for each"
+    assert "good       " not in lines and "defective  " not in lines, "more than 20 pictures: no line for each"
 
 
 def test_a_detector_can_be_named_by_its_folder_and_nothing_beside(judge, trained, tmp_path):
