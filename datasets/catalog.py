@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from datasets import picture, remarks
+from datasets import mirror, picture, remarks
 from datasets.aspect import median_aspect
 from datasets.frame import Frame
 from datasets.picture import Picture
@@ -58,7 +58,7 @@ class Dataset:
             return Path()
         if root is None:
             raise DataError(f"dataset {self.name} lies in files, and no folder was given; expected --data-root DIR")
-        expanded = Path(root).expanduser()
+        expanded = mirror.local(root) if mirror.is_uri(root) else Path(root).expanduser()
         own = expanded / self.name
         return own if self.categories and own.is_dir() else expanded
 

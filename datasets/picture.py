@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datasets import masks
+from datasets import masks, mirror
 from datasets.decoding import Undecoded, UnreadableError, upright
 from datasets.frame import Frame
 from datasets.sample import DataError, Sample
@@ -126,7 +126,7 @@ def _size(size: tuple[int, int]) -> str:
 
 def _read_bytes(root: Path, path: str) -> bytes:
     try:
-        data = (root / path).read_bytes()
+        data = mirror.content(root / path)
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror}") from None
     if not data:

@@ -247,7 +247,7 @@ def _add_predict(predict: Parser) -> None:
 
 def _add_ensemble(ensemble: Parser) -> None:
     _add_output(ensemble)
-    ensemble.add_argument("--data-root", metavar="DIR", help="folder of the images, as the run had it")
+    ensemble.add_argument("--data-root", metavar="DIR/URI", help="folder or URI of the images, as the run had it")
     for name in ("dataset", "category"):
         ensemble.add_argument(
             f"--{name}", action="append", default=[], metavar="NAME", help=f"only this {name}; repeatable"
@@ -268,7 +268,7 @@ def _add_datasets(data: Parser) -> None:
         "action", nargs="?", choices=("check", "make"), help="check NAME, or make synthetic or synthetic_long"
     )
     data.add_argument("name", nargs="?", help="a dataset of the list")
-    data.add_argument("--data-root", metavar="DIR", help="folder of the images")
+    data.add_argument("--data-root", metavar="DIR/URI", help="folder or URI of the images")
     data.add_argument("--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable")
     data.add_argument("--normal-folder", metavar="NAME", help="folder of good images of dataset folder, in any case")
     data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by, or auto (default: holdout)")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from datasets import contradictions
+from datasets import contradictions, mirror
 from datasets.catalog import DATASETS, find_dataset
 from datasets.images import Images, load
 from datasets.memory import memory_bytes
@@ -170,7 +170,7 @@ def _content(home: Path, sample: Sample) -> int | str:
     bytes."""
     if Path(sample.path).suffix.lower() in UNCOMPRESSED:
         with contextlib.suppress(OSError):  # which decoding it will tell
-            return hashlib.sha256((home / sample.path).read_bytes()).hexdigest()
+            return hashlib.sha256(_guard(mirror.content, home / sample.path)).hexdigest()
     return sample.size_bytes
 
 

@@ -94,7 +94,7 @@ def uri(store) -> str:
     return f"s3://{bucket}/out?scheme=http&endpoint_override=127.0.0.1%3A{store.port}"
 
 
-def arguments(data: Path, output: str, *more: str) -> list[str]:
+def arguments(data: Path | str, output: str, *more: str) -> list[str]:
     """A run of two jobs: one trial of the one, three of the other, whose checkpoint is of 60 MB."""
     return [
         "run", "--backend", "local", "--dataset", "folder", "--data-root", str(data), "--category", "fabric",
@@ -302,3 +302,33 @@ def test_a_store_that_is_away_for_a_moment_ends_no_run(few_images, uri, expected
         said = process.communicate()[1]
     assert process.returncode == 0, said
     assert plain_rows(uri) == expected
+
+
+# -- data in a bucket
+
+
+def test_images_in_a_bucket_are_trained_on_as_those_of_a_folder(
+    few_images, uri, expected, plain_rows, store, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bucket, client = uri.split("/")[2], boto3.client("s3", endpoint_url=store.url)
+    pictures = [path for path in few_images.rglob("*.png") if "fabric" in path.parts]
+    for path in [*pictures, *few_images.glob("board/test/good/*")]:
+        client.upload_file(str(path), bucket, f"parts/{path.relative_to(few_images)}")
+    store.requests.clear()
+    place = f"s3://{bucket}/parts?{uri.partition('?')[2]}"
+    for backend in ("local", "ray"):
+        command = arguments(place, str(tmp_path / backend))
+        command[command.index("--backend") + 1] = backend
+        assert main(command) == 0
+        assert plain_rows(str(tmp_path / backend)) == expected
+    assert len(store.asked(r"GET /.*/parts/.*\.png")) == len(pictures), "each once, and none of another category"
+
+
+def test_data_in_a_bucket_that_does_not_exist_are_one_line(uri, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = f"s3://no-such-bucket/parts?{uri.partition('?')[2]}"
+    assert main(arguments(place, str(tmp_path / "out"))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("defectsweep: ") and "data root s3://no-such-bucket" in line and "--data-root" in line
+    assert not (tmp_path / "out").exists()
