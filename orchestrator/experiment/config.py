@@ -163,7 +163,7 @@ class Execution:
     output: str = option("results", "folder or URI (s3://, gs://) of the rows", "DIR/URI")
     shared_output: bool = option(False, "the output folder is a mount that all nodes share")
     data_root: str | None = option(
-        None, "folder or URI (s3://, gs://, http://) of the images; its folder DATASET is used where it exists", "DIR/URI"
+        None, "folder or URI (s3://, gs://, http://) of the images; DIR/DATASET is used where it exists", "DIR/URI"
     )
     backbone_weights: tuple[str, ...] = option(
         (), "file of a backbone's published weights, kept in torch's cache (default: found there, or fetched)", "FILE"
