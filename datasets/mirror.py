@@ -1,8 +1,8 @@
 """Data at a URI, as a local folder: its tree at once, each picture when it is first read.
 
 A URI is listed, and in a folder of this machine's cache a file is made for each of its files: of its size and time, but
-hollow, which its mode says (nobody may read it). Those that list pictures (LISTS) are fetched at once, others when
-it is first asked for. So readers see a folder like any other, a worker fetches only the categories that it trains on, and
+hollow, which its mode says (nobody may read it). Those that list pictures (LISTS) are fetched at once, others when they
+are first asked for. So readers see a folder like any other, a worker fetches only the categories that it trains on, and
 a machine each picture once: until size or time at the URI are others. Where a server tells no time, as over http, a new
 list forgets what was fetched.
 """
