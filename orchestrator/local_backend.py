@@ -99,7 +99,7 @@ class LocalBackend:
 
     def _refit(self, output: Output, task: RefitTask, images: Images) -> Refitted:
         saved = refit.saved_state(output, task, self.checkpoint_s)
-        return refit.set_aside(output, *refit.refit(task, images, self.selections, self.gpu_share, saved))
+        return refit.with_checkpoint(*refit.refit(task, images, self.selections, self.gpu_share, saved))
 
 
 @contextlib.contextmanager

@@ -280,9 +280,9 @@ def trap(request, tmp_path) -> tuple[bytes, Path]:
 def test_a_checkpoint_that_would_run_code_is_refused_and_does_not_run(trap, tmp_path):
     content, sprung = trap
     output = Output(str(tmp_path / "out"))
-    output.put_checkpoint("job", output.set_checkpoint_aside("job", {checkpoint.WEIGHTS: content}))
+    place = output.write_checkpoint("job", {checkpoint.WEIGHTS: content})
     with pytest.raises(pickle.UnpicklingError):
-        torch.load(output.path("checkpoints", "job", checkpoint.WEIGHTS), weights_only=True)
+        torch.load(output.path(place, checkpoint.WEIGHTS), weights_only=True)
     assert not sprung.exists()
 
 

@@ -58,7 +58,7 @@ def _make(
     if made is None:
         print(printable(f"{where}: no ensemble, as {best.model} validates clearly best"))
         return False
-    refitted = refit.set_aside(output, *made)
+    refitted = refit.with_checkpoint(*made)
     refit.keep(output, refitted)
     print(printable(f"{where}: {refitted.row.note}; test AUROC {refitted.row.test_auc:.3f}, {best.model} alone "
                     f"{best.test_auc:.3f}"))  # fmt: skip

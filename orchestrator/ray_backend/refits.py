@@ -1,9 +1,8 @@
 """The refits under Ray Train: one TorchTrainer for each finished search, several at once, each in a thread of the
 driver.
 
-After a failure a refit goes on from its saved state. Rank 0 sets the deployable weights aside in the output and hands
-the measurement back as the training function's result; the driver, which knows whether the job is still its own, puts
-all in place.
+After a failure a refit goes on from its saved state. Rank 0 hands the deployable weights and the measurement back as
+the training function's result: the driver, which knows whether the job is still its own, writes them.
 """
 
 import queue
@@ -107,7 +106,7 @@ def _cause(exception: Exception) -> Exception:
 
 
 def train_worker(config: dict[str, Any]) -> Refitted | None:
-    """Runs in each of Ray Train's workers; rank 0 sets the checkpoint aside and returns the rest."""
+    """Runs in each of Ray Train's workers; rank 0 returns what the refit leaves."""
     task, output = config["task"], Output(config["output"])
     device = ray.train.torch.get_device()
     together = Workers(device) if task.job.workers > 1 else ALONE
@@ -121,4 +120,4 @@ def train_worker(config: dict[str, Any]) -> Refitted | None:
         refit.saved_state(output, task, config["checkpoint_s"]),
         together,
     )
-    return refit.set_aside(output, refitted, checkpoint_files) if together.rank == 0 else None
+    return refit.with_checkpoint(refitted, checkpoint_files) if together.rank == 0 else None

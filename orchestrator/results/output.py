@@ -91,14 +91,11 @@ class Output(Storage):
         content = self.read("experiments", f"{name}.json")
         return None if content is None else json.loads(content)
 
-    def set_checkpoint_aside(self, job_id: str, files: dict[str, bytes]) -> dict[str, str]:
-        """Writes a checkpoint's files beside their place; returns the path of each by its name."""
-        return {name: self.write_aside(content, *checkpoint_folder(job_id), name) for name, content in files.items()}
-
-    def put_checkpoint(self, job_id: str, aside: dict[str, str]) -> None:
-        """Puts a checkpoint that was set aside in place."""
-        for name, path in aside.items():
-            self.put_in_place(path, *checkpoint_folder(job_id), name)
+    def write_checkpoint(self, job_id: str, files: dict[str, bytes]) -> str:
+        """Keeps a checkpoint's files; returns the place that the job's row names."""
+        for name, content in files.items():
+            self.write(content, *checkpoint_folder(job_id), name)
+        return "/".join(checkpoint_folder(job_id))
 
     def driver_log(self) -> Path:
         """Where a backend's own talk goes: a local file, beside the rows where these are local."""

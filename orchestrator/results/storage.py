@@ -75,20 +75,6 @@ class Storage:
         with self._saying(f"writing {'/'.join(parts)}"):
             self._write(self.path(*parts), data)
 
-    def write_aside(self, data: bytes, *parts: str) -> str:
-        """Writes a whole file beside its place, under a name that readers pass over; returns its path below the root,
-        for `put_in_place`."""
-        aside = "/".join([*parts[:-1], _making(parts[-1])])
-        self.write(data, aside)
-        return aside
-
-    def put_in_place(self, aside: str, *parts: str) -> None:
-        """Puts a file that was written aside in place of the one before, without sending it again."""
-        with self._saying(f"writing {'/'.join(parts)}", besides=()):
-            self.fs.move(self.path(aside), self.path(*parts))
-            if self.is_local:
-                _sync_folder(Path(self.path(*parts[:-1])))
-
     def read(self, *parts: str) -> bytes | None:
         """A file's content; None where there is no such file. Raises PermissionError where that file alone is closed
         to us."""
@@ -160,7 +146,7 @@ class Storage:
 def put_whole(path: Path, data: bytes) -> None:
     """Puts a local file in place of the one before, whole and synced, or leaves that as it is and raises OSError."""
     _make_folder(path.parent)
-    aside = path.parent / _making(path.name)
+    aside = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     try:
         with open(aside, "wb") as file:
             file.write(data)
@@ -172,11 +158,6 @@ def put_whole(path: Path, data: bytes) -> None:
             os.unlink(aside)
         raise
     _sync_folder(path.parent)
-
-
-def _making(name: str) -> str:
-    """What a file is called until it is put in place."""
-    return f".{name}.{uuid.uuid4().hex}.tmp"
 
 
 def reason(error: Exception) -> str:

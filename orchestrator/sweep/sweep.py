@@ -155,12 +155,10 @@ class Sweep:
         return None
 
     def close(self, result: Refitted) -> None:
-        """Records a finished job, unless it has gone to another sweep: its checkpoint is not put in place then."""
+        """Records a finished job, unless it has gone to another sweep: nothing of it is written then."""
         if self._may_close(result.row.job_id):
             refit.keep(self.output, result)
             self._close(result.row)
-        else:
-            refit.drop(self.output, result)
 
     def fail(self, job: Job, error: str | None = None) -> None:
         """Records a job without a result: its refit failed with `error`, or all of its trials did."""

@@ -44,13 +44,13 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class Refitted:
-    """What a refit leaves: the job's row, a score for each test image, some pictures, and, once they are `set_aside`,
-    the files of its checkpoint."""
+    """What a refit leaves: the job's row, a score for each test image, some pictures, and, `with_checkpoint`, the files
+    of its detector by their names."""
 
     row: JobRow
     scores: list[ScoreRow]
     pictures: list[PictureRow]
-    aside: dict[str, str] = field(default_factory=dict)  # name -> where it waits
+    checkpoint_files: dict[str, bytes] = field(default_factory=dict)
 
 
 def refit_task(job: Job, rows: Sequence[TrialRow], stopped: str | None = None) -> RefitTask | None:
@@ -109,28 +109,20 @@ def refit(
     return Refitted(row, measured.scores, measured.pictures), files
 
 
-def set_aside(output: Output, refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
-    """Writes the files of a refit's checkpoint beside the place that its row then names. Whether they are to lie there
-    is for those to say who know whether the job is still theirs: they `keep` it, or `drop` it."""
+def with_checkpoint(refitted: Refitted, checkpoint_files: dict[str, bytes]) -> Refitted:
+    """The same with the files of its checkpoint, whose place its row then names. Whether they are to lie there is for
+    those to say who know whether the job is still theirs: they `keep` it."""
     place, size = "/".join(checkpoint_folder(refitted.row.job_id)), sum(map(len, checkpoint_files.values()))
     row = dataclasses.replace(refitted.row, checkpoint=place, checkpoint_bytes=size)
-    return dataclasses.replace(
-        refitted, row=row, aside=output.set_checkpoint_aside(row.job_id, checkpoint_files)
-    )
+    return dataclasses.replace(refitted, row=row, checkpoint_files=checkpoint_files)
 
 
 def keep(output: Output, refitted: Refitted) -> None:
-    """Puts all that a refit leaves in place, the job's row last: it says that all else is there."""
-    output.put_checkpoint(refitted.row.job_id, refitted.aside)
+    """Writes all that a refit leaves, the job's row last: it says that all else is there."""
+    output.write_checkpoint(refitted.row.job_id, refitted.checkpoint_files)
     output.write_scores(refitted.row, refitted.scores)
     output.write_pictures(refitted.row, refitted.pictures)
     output.write_job(refitted.row)
-
-
-def drop(output: Output, refitted: Refitted) -> None:
-    """Removes what a refit has set aside."""
-    for path in refitted.aside.values():
-        output.delete(path)
 
 
 def refit_id(job_id: str) -> str:

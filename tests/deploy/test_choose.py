@@ -21,7 +21,7 @@ def finish(make_checkpoint, output):
 
     def finish(job_id: str, model: str = "mean_image", category: str = "bottle", job: dict | None = None, **columns):
         row, files = make_checkpoint(model, {"category": category, **(job or {})}, job_id=job_id, **columns)
-        output.put_checkpoint(job_id, output.set_checkpoint_aside(job_id, files))
+        output.write_checkpoint(job_id, files)
         output.write_job(row)
         return row
 
@@ -136,7 +136,7 @@ def test_a_row_whose_id_is_a_path_is_refused(make_checkpoint, output, job_id):
 
 def test_the_checkpoint_of_another_job_is_refused(finish, make_checkpoint, output):
     finish("a")
-    output.put_checkpoint("a", output.set_checkpoint_aside("a", make_checkpoint(job_id="b")[1]))
+    output.write_checkpoint("a", make_checkpoint(job_id="b")[1])
     with pytest.raises(InputError, match="is the checkpoint of 'b', another job"):
         choose.best(output)
 

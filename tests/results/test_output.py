@@ -300,9 +300,7 @@ def test_files_lie_where_the_design_says(output, make_job, make_trial, make_job_
     job = make_job()
     output.write_trial(make_trial(job, 3, [0.5]))
     output.write_job(make_job_row(job))
-    aside = output.set_checkpoint_aside(job.id, {"weights.pt": b"w"})
-    assert output.files("checkpoints") == [], "set aside, it is not to be seen"
-    output.put_checkpoint(job.id, aside)
+    assert output.write_checkpoint(job.id, {"weights.pt": b"w"}) == f"checkpoints/{job.id}"
     place = "dataset=mvtec_ad/category=bottle/model=sa_skip_ganomaly"
     assert files(output) == [
         f"checkpoints/{job.id}/weights.pt",
@@ -318,7 +316,7 @@ def test_names_of_any_characters_stay_inside_the_output(name, tmp_path, make_job
     output.write_trial(make_trial(job, 0, [0.5]))
     output.write_job(make_job_row(job))
     output.write_scores(make_job_row(job), [score_row(job)])
-    output.put_checkpoint(job.id, output.set_checkpoint_aside(job.id, {"weights.pt": b"w"}))
+    output.write_checkpoint(job.id, {"weights.pt": b"w"})
     assert [row.category for row in output.trials()] == [name]
     everything = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(everything) == 4
@@ -386,7 +384,7 @@ def test_a_jobs_traces_are_removed_and_no_other_jobs(output, make_job, make_tria
         output.write_scores(make_job_row(job), [score_row(job)])
         output.write_pictures(make_job_row(job), [make_picture(job)])
         output.write_job(make_job_row(job))
-        output.put_checkpoint(job.id, output.set_checkpoint_aside(job.id, {"weights.pt": b"w"}))
+        output.write_checkpoint(job.id, {"weights.pt": b"w"})
     output.delete_job("mvtec_ad", "bottle", gone.model, gone.id)
     assert len(files(output)) == 5 and not any(gone.id in path for path in files(output))
     assert [row.job_id for row in output.jobs()] == [kept.id]

@@ -11,8 +11,7 @@ from orchestrator.results.parts import damaged
 def finished(tmp_path, make_job, make_trial, make_measured, make_picture):
     """An output, and the row of a job of three trials whose parts are there; the trials still have own files."""
     output, job = Output(str(tmp_path)), make_job(trials=3)
-    aside = output.set_checkpoint_aside(job.id, {"weights.pt": b"1234", "config.json": b"56"})
-    output.put_checkpoint(job.id, aside)
+    output.write_checkpoint(job.id, {"weights.pt": b"1234", "config.json": b"56"})
     row, scores = make_measured(job, [0, 1], [0.1, 0.9], checkpoint_bytes=6)
     for index in range(3):
         output.write_trial(make_trial(job, index, [0.5]))

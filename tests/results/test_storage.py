@@ -43,17 +43,6 @@ def test_a_file_comes_back_and_a_second_one_replaces_it(storage):
     assert [info.base_name for info in storage.files()] == ["b.bin"] and storage.info("a", "b.bin").size == 0
 
 
-def test_a_file_that_is_written_aside_is_seen_once_it_is_put_in_place(storage):
-    storage.write(b"old", "a", "b.bin")
-    aside = storage.write_aside(b"new", "a", "b.bin")
-    assert storage.read("a", "b.bin") == b"old" and [info.base_name for info in storage.files()] == ["b.bin"]
-    storage.put_in_place(aside, "a", "b.bin")
-    assert storage.read("a", "b.bin") == b"new" and len(storage.listing("a")) == 1
-    with pytest.raises(RunError, match="while writing a/b.bin"):
-        storage.put_in_place(aside, "a", "b.bin")
-    assert storage.read("a", "b.bin") == b"new"
-
-
 def test_each_folder_that_is_made_on_the_way_is_synced_in_its_parent(tmp_path, monkeypatch):
     """Else a power cut may take the folder, with the file that was synced in it."""
     synced = []

@@ -267,14 +267,13 @@ def test_the_epochs_of_trials_under_way_are_known(begin, make_job):
     assert sweep.next_trial() == task and sweep.running[job.id][0].epochs == 0, "begun again"
 
 
-def test_a_refit_that_slept_alone_puts_its_checkpoint_in_place(begin, search, output, make_job, make_job_row):
+def test_a_refit_that_slept_alone_keeps_its_checkpoint(begin, search, output, make_job, make_job_row):
     job = make_job(trials=1)
     sweep = begin(job)
     search(sweep)
     sweep.next_refit()
-    aside = output.set_checkpoint_aside(job.id, {"weights.pt": b"weights"})
     output.delete_folder(*CLAIMS)
-    sweep.close(Refitted(make_job_row(job), [], [], aside))
+    sweep.close(Refitted(make_job_row(job), [], [], {"weights.pt": b"weights"}))
     assert output.read(*checkpoint_folder(job.id), "weights.pt") == b"weights" and len(output.jobs()) == 1
 
 
@@ -432,10 +431,9 @@ def test_a_refit_that_was_slept_through_overwrites_nothing(begin, search, refit,
     output.write(b"the second's", *checkpoint_folder(job.id), "weights.pt")
     output.write(b"the first's", *state_file(refit_id(job.id)))
     row = make_job_row(job, 0.1, trials=task.trials, best_trial=task.winner.trial_id)
-    first.close(Refitted(row, [], [], output.set_checkpoint_aside(job.id, {"weights.pt": b"the first's"})))
+    first.close(Refitted(row, [], [], {"weights.pt": b"the first's"}))
     assert output.jobs() == before and output.table("scores").num_rows == 1
-    (weights,) = output.listing(*checkpoint_folder(job.id))
-    assert output.read(*checkpoint_folder(job.id), weights.base_name) == b"the second's"
+    assert output.read(*checkpoint_folder(job.id), "weights.pt") == b"the second's"
     assert not output.files(*STATES)
     assert first.ledger.is_over() and first.ledger.closed_elsewhere == {job.id}
 

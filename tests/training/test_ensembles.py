@@ -42,7 +42,7 @@ def output(category, fabric_32, make_job, train, tmp_path_factory):
         job = make_job(category, model=(model,), size_px=32, trials=1)
         row = train(plan.trial_task(job, 0, {}, 1), fabric_32)
         task = refit.refit_task(job, [row])
-        refit.keep(found, refit.set_aside(found, *refit.refit(task, fabric_32, Selections(CPU), 0.0)))
+        refit.keep(found, refit.with_checkpoint(*refit.refit(task, fabric_32, Selections(CPU), 0.0)))
     return found
 
 
@@ -99,8 +99,8 @@ def test_its_frame_is_that_of_the_jobs_tiles_across_and_all(output, make_job, ca
 
 def test_the_row_is_measured_on_the_test_part_by_what_the_checkpoint_holds(made, fabric_32, tmp_path):
     _, (refitted, files) = made
-    kept = refit.set_aside(output := Output(str(tmp_path)).create(), refitted, files)
-    refit.keep(output, kept)
+    kept = refit.with_checkpoint(refitted, files)
+    refit.keep(output := Output(str(tmp_path)).create(), kept)
     detector = checkpoint.load(output, *checkpoint_folder(kept.row.job_id)).detector(CPU)
     test = Selections(CPU).of(_job(made), fabric_32).split.test
     scores, _ = scoring.score(detector, torch.from_numpy(fabric_32.pixels[test]))
@@ -116,8 +116,7 @@ def _job(made):
 
 def test_it_names_its_members_and_their_weights_and_normal_images_that_chose_have_mean_0(made, tmp_path):
     team, (refitted, files) = made
-    output = Output(str(tmp_path)).create()
-    refit.keep(output, refit.set_aside(output, refitted, files))
+    refit.keep(output := Output(str(tmp_path)).create(), refit.with_checkpoint(refitted, files))
     labels, scores = checkpoint.load(output, *checkpoint_folder(refitted.row.job_id)).scores_that_chose()
     assert scores[labels == 0].mean() == pytest.approx(0, abs=1e-5) and scores[labels == 1].mean() > 0.5
     params = json.loads(refitted.row.params)["members"]

@@ -14,7 +14,7 @@ from orchestrator.experiment.job import jobs
 from orchestrator.experiment.preflight import survey
 from orchestrator.metrics import image, looks
 from orchestrator.metrics.thresholds import for_false_alarms
-from orchestrator.results.output import Output, checkpoint_folder
+from orchestrator.results.output import Output
 from orchestrator.results.storage import Storage
 from orchestrator.training import checkpoint, refit, saved_state, scoring
 from orchestrator.training.data_parallel import Alone
@@ -97,15 +97,13 @@ def test_the_threshold_and_the_range_of_maps_come_from_validation_alone(job, ima
 def saved_detector(refitted, tmp_path_factory) -> checkpoint.Checkpoint:
     """The checkpoint, read again."""
     output = Output(str(tmp_path_factory.mktemp("out")))
-    output.put_checkpoint("job", output.set_checkpoint_aside("job", refitted[1]))
-    return checkpoint.load(output, *checkpoint_folder("job"))
+    return checkpoint.load(output, output.write_checkpoint("job", refitted[1]))
 
 
 def test_a_kept_checkpoint_lies_where_the_row_says(refitted, tmp_path):
     result, files = refitted
-    kept = refit.set_aside(output := Output(str(tmp_path)), result, files)
-    assert not output.files(), "nobody sees it yet"
-    refit.keep(output, kept)
+    kept = refit.with_checkpoint(result, files)
+    refit.keep(Output(str(tmp_path)), kept)
     assert {file.name: file.read_bytes() for file in (tmp_path / kept.row.checkpoint).iterdir()} == files
     assert kept.row.checkpoint_bytes == sum(map(len, files.values()))
     assert dataclasses.replace(kept.row, checkpoint=None, checkpoint_bytes=None) == result.row
