@@ -15,7 +15,7 @@ HOW = {  # protocol -> what chose and what reports
     "synthetic": "Anomalies that were forged from good pictures chose among the trials and set the threshold; no real "
     "defect did. All real ones are in the test part, which was looked at once, after that.",
     "crossfit": f"Each of {FOLDS} parts of the labelled pictures was judged by what was best on the others, at the "
-    "threshold that these set. The detector of this folder is the best on all of them, at a threshold that all set.",
+    "threshold that these set. The detector of this folder is what is best on all, at a threshold that all set.",
     "paper": "The test part chose too, as the literature often does: **the figures below are optimistic**.",
 }
 STRETCHED, BARS = "stretched to it", "at its own proportions, between bars where these are others"

@@ -19,7 +19,7 @@ def output(make_checkpoint, tmp_path_factory) -> Output:
     output = Output(str(tmp_path_factory.mktemp("results")))
     for model, val_auc in (("mean_image", 0.9), ("ganomaly", 0.8)):
         row, files = make_checkpoint(model, val_auc=val_auc)
-        output.put_checkpoint(row.job_id, output.set_checkpoint_aside(row.job_id, files))
+        output.write_checkpoint(row.job_id, files)
         output.write_job(row)
     return output
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_warned_of(make_checkpoint, tmp_path):
     for model, val_auc in (("mean_image", 0.9), ("ganomaly", 0.8)):
         row, files = make_checkpoint(model, val_auc=val_auc)
         output.write_job(row)
-    output.put_checkpoint(row.job_id, output.set_checkpoint_aside(row.job_id, files))
+    output.write_checkpoint(row.job_id, files)
     with pytest.warns(UserWarning, match="a better detector cannot be used, and the next best judges"):
         assert load(tmp_path).checkpoint.config.model == "ganomaly"
 
