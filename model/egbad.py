@@ -5,9 +5,10 @@ other's, so at the optimum E inverts G. Scores are computed with moving averages
 Networks, losses and numbers as in the authors' code for 28 px (commit 8e62c36), but for two things. They step D first,
 and then G and E on a batch of another permutation, with new codes; here all three step at once, each down its own loss
 at the weights before the step, on one batch. And their framework's batch normalisation has eps 1e-3 and keeps .99 of
-its averages at a step; here PyTorch's 1e-5 and .9, which settle within the short trainings of a search. Scaling rule:
-up to 32 px two stride-2 levels, and one more, as wide as the last, for each doubling of the size, so the innermost map
-is always 8x8 (7x7 there).
+its averages at a step; here PyTorch's 1e-5 and .9, which settle within the short trainings of a search. In so short a
+training as 98 steps at lr 2e-4 (bottle, 32 px, mean AUROC of all test images over two seeds) the order made no
+difference that could be seen: .48 in theirs, .51 here, both chance. Scaling rule: up to 32 px two stride-2 levels, and
+one more, as wide as the last, for each doubling of the size, so the innermost map is always 8x8 (7x7 there).
 
 Letters: N images, C channels, H, W pixels, Z latent codes, F features of the pair.
 """

