@@ -20,7 +20,7 @@ SIGNED = {"patch_forged"}  # its maps are about 0 at the highest value of a typi
 LONG = {"sagan", "ganomaly", "anogan", "f_anogan", "egbad", "alad"}  # to train; no run has them unless asked to
 EACH = [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in MODELS]
 QUICK = {"anogan": {"latent_steps": 30}}  # 500 of them on every image of every test would take minutes
-SHORT_STEPS = {"egbad": 120, "alad": 30, "f_anogan": 40}  # of a short training; 60 of the others
+SHORT_STEPS = {"egbad": 120, "alad": 30, "f_anogan": 40, "skip_ganomaly": 40, "sa_skip_ganomaly": 30}  # else 60
 SHORT_TRAINING = {  # hyper-parameters for it, where the authors' are for tens of thousands of steps
     "egbad": {"lr": 2e-4},
     "f_anogan": {"lr": 2e-4, "encoder_lr": 5e-4, "gan_share": 0.5},
