@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import fsspec
-from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
-
 from datasets.sample import DataError
+
+if TYPE_CHECKING:  # else imported where there is a URI: verbs that read no data start without them
+    from pyarrow.fs import FileInfo, FileSystem
 
 LISTS = frozenset({".csv", ".parquet"})  # what readers open by themselves
 FRESH_S = 60.0  # a list is good for so long
@@ -35,7 +36,7 @@ class Mirror:
 
     uri: str
     folder: Path
-    fs: FileSystem
+    fs: "FileSystem"
     base: str  # of the folder, in `fs`
     file: str = ""
     listed_at: float = float("-inf")
@@ -69,8 +70,10 @@ class Mirror:
         _put(path, data, len(data), known.st_mtime_ns)
         return data
 
-    def _list(self) -> dict[str, FileInfo]:
+    def _list(self) -> "dict[str, FileInfo]":
         """The files at the URI, by their paths below it."""
+        from pyarrow.fs import FileSelector, FileType
+
         try:
             found = self.fs.get_file_info(FileSelector(self.base, recursive=True))
         except OSError as error:
@@ -129,6 +132,9 @@ def _mirror_of(path: Path) -> Mirror | None:
 
 def _of(uri: str) -> Mirror:
     """Not listed yet."""
+    import fsspec
+    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+
     try:
         if urlsplit(uri).scheme in _BY_PYARROW:
             fs, base = FileSystem.from_uri(uri)
@@ -160,7 +166,7 @@ def _is_hollow(known: os.stat_result) -> bool:
     return not known.st_mode & stat.S_IRUSR
 
 
-def _stands_for(path: Path, info: FileInfo) -> bool:
+def _stands_for(path: Path, info: "FileInfo") -> bool:
     """Whether a local file is the one at the URI, or a hollow one for it."""
     try:
         known = path.stat()
