@@ -143,4 +143,5 @@ def test_a_refit_on_two_data_parallel_workers_under_ray_train(data, tmp_path):
     assert done.returncode == 0, done.stderr + done.stdout
     (row,) = Output(str(tmp_path)).jobs()
     assert row.status == "completed" and row.test_auc is not None
-    assert {path.name for path in (tmp_path / row.checkpoint).iterdir()} == {"weights.pt", "config.json"}
+    files = {path.name for path in (tmp_path / row.checkpoint).iterdir()}
+    assert files == {"weights.pt", "config.json", "MODEL_CARD.md"}
