@@ -42,8 +42,16 @@ class Mirror:
     listed_at: float = float("-inf")
 
     def update(self) -> None:
-        """Makes the tree what it is at the URI now. Raises DataError where it cannot be listed, or holds no file."""
+        """Makes the tree what it is at the URI now. Raises DataError where it cannot be listed, or holds no file, and
+        where there is no room for it here."""
         files = self._list()
+        try:
+            self._take_over(files)
+        except OSError as error:
+            raise self._wrong(f"its copy in {self.folder} cannot be written: {_reason(error)}") from None
+        self.listed_at = time.monotonic()
+
+    def _take_over(self, files: "dict[str, FileInfo]") -> None:
         for name, info in files.items():
             path = self.folder / name
             if not _stands_for(path, info):
@@ -55,7 +63,6 @@ class Mirror:
                 _remove_if_empty(path)
             elif path.relative_to(self.folder).as_posix() not in files:
                 path.unlink(missing_ok=True)
-        self.listed_at = time.monotonic()
 
     def content(self, path: Path) -> bytes:
         """Of a file in the folder. Raises DataError where it cannot be fetched, OSError where there is none."""
@@ -65,9 +72,9 @@ class Mirror:
         try:
             with self.fs.open_input_stream(f"{self.base}/{name}", compression=None) as stream:
                 data = stream.read()
+            _put(path, data, len(data), known.st_mtime_ns)
         except OSError as error:
-            raise self._wrong(f"{name} cannot be read: {_reason(error)}") from None
-        _put(path, data, len(data), known.st_mtime_ns)
+            raise self._wrong(f"{name} cannot be read, or kept here: {_reason(error)}") from None
         return data
 
     def _list(self) -> "dict[str, FileInfo]":
@@ -122,7 +129,7 @@ def content(path: Path) -> bytes:
 
 
 def is_mirrored(path: Path) -> bool:
-    """Whether a file may be empty because nobody has asked for it yet."""
+    """Whether a file may be hollow because nobody has asked for it yet."""
     return _mirror_of(path) is not None
 
 

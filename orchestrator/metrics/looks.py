@@ -6,11 +6,11 @@ first of many that lie beyond it on the same side.
 A span reaches as far again beyond the middle 98 % of the normal images' numbers as these are apart, half on each side,
 and one picture is no evidence: so neither odd parts nor defects are taken for another light.
 
-Letters: N pictures; H, W a frame's height and width.
+Letters: N pictures, H, W a frame's height and width.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ KINDS = {  # of numbers: what is said of too small and of too large ones, None w
     "contrast": ("flatter", "harsher"),
     "sharpness": ("more blurred", "sharper"),
     "tint": ("bluer", "redder"),
-    "height_px": ("lower", "higher"),
+    "height_px": ("shorter", "taller"),
     "width_px": ("narrower", "wider"),
     "score": ("less anomalous", None),  # more so is what defects are
 }
@@ -49,8 +49,8 @@ def _mean_step(grey: np.ndarray, axis: int) -> float:
     return float(np.abs(np.diff(grey, axis=axis)).mean()) if grey.shape[axis] > 1 else 0.0
 
 
-def of_pictures(frames: np.ndarray, native_sizes: Sequence[tuple[int, int]]) -> dict[str, list[float]]:
-    """The same of N pictures (N, H, W, 3): each number of all of them."""
+def of_pictures(frames: Iterable[np.ndarray], native_sizes: Sequence[tuple[int, int]]) -> dict[str, list[float]]:
+    """The same of N pictures: each number of all of them."""
     found = [of_picture(frame, size) for frame, size in zip(frames, native_sizes, strict=True)]
     return {kind: [one[kind] for one in found] for kind in found[0]}
 

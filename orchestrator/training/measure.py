@@ -96,7 +96,7 @@ def _looks(images: Images, data: Selection, val_scores: np.ndarray) -> dict[str,
     scores of those that chose."""
     chose = [i for i in data.split.val if images.labels[i] == 0]
     own = sorted({*data.split.train.tolist(), *chose} - set(data.split.test.tolist()))
-    of_pictures = looks.of_pictures(images.pixels[own], [images.native_sizes[i] for i in own])
+    of_pictures = looks.of_pictures((images.pixels[i] for i in own), [images.native_sizes[i] for i in own])
     return looks.quantiles({**of_pictures, "score": val_scores[data.val_labels == 0]})
 
 

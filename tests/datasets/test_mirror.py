@@ -147,6 +147,21 @@ def test_a_picture_that_cannot_be_fetched_is_no_unreadable_picture_that_may_be_s
         load("folder", uri(parts), "fabric", FRAME, skip_unreadable=True)
 
 
+def test_a_full_disk_is_one_line_and_no_picture_is_left_out_for_it(parts, monkeypatch):
+    def full(path, data, *of):
+        raise OSError(28, "No space left on device")
+
+    source = find_dataset("folder")
+    source.find_categories(uri(parts))
+    monkeypatch.setattr(mirror, "_put", full)
+    with pytest.raises(DataError, match="kept here: No space left"):
+        load("folder", uri(parts), "fabric", FRAME, skip_unreadable=True)
+    shutil.rmtree(parts.parent / "cache")
+    again()
+    with pytest.raises(DataError, match="its copy in .* cannot be written: No space left"):
+        source.find_categories(uri(parts))
+
+
 def test_an_empty_picture_is_unreadable_as_in_a_folder(parts):
     (picture, *_) = sorted((parts / "fabric" / "train" / "good").iterdir())
     picture.write_bytes(b"")
