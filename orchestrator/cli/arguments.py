@@ -144,7 +144,9 @@ def _add_options(parser: Parser) -> None:
                 shown += f" (default: {', '.join(map(str, field.default)) if is_list else field.default})"
             options = {"default": argparse.SUPPRESS, "help": shown.replace("%", "%%")}
             if hints[name] is bool:
-                section.add_argument(config.flag(name), action="store_true", **options)
+                takes_no = field.default and name != "resume"  # --fresh is its opposite
+                action = argparse.BooleanOptionalAction if takes_no else "store_true"
+                section.add_argument(config.flag(name), action=action, **options)
             else:
                 section.add_argument(
                     config.flag(name),

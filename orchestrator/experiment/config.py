@@ -23,8 +23,7 @@ SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
 AUTO = "auto"
-OPTIONAL = ("normal_folder", "steps_per_epoch", "tiles_across", "warm_start")
-SWITCHES = ("race", "compile")
+YOUNGER = ("normal_folder", "steps_per_epoch", "tiles_across", "race", "compile", "warm_start")
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -77,7 +76,7 @@ class Experiment:
         "N",
     )
     race: bool = option(
-        False, "give a model no more trials after its presets where the leader beats it beyond its interval"
+        True, "give a model no more trials where the leader is clearly better or they are expected to add nothing"
     )
     compile: bool = option(
         False, "torch.compile the training steps: try it on a GPU; on CPUs they became slower. Needs a C++ compiler"
@@ -132,11 +131,11 @@ class Experiment:
         return described
 
     def hash(self) -> str:
-        """Its name in rows and notes. Of OPTIONAL that are not set and SWITCHES that are off there is no word in it."""
-        described = self.described()
-        unset = [name for name in OPTIONAL if described[name] is None]
-        for name in (*unset, *(name for name in SWITCHES if not described[name])):
-            del described[name]
+        """Its name in rows and notes. Of what is YOUNGER than it and left at its default there is no word in it."""
+        described, defaults = self.described(), {f.name: f.default for f in dataclasses.fields(self)}
+        for name in YOUNGER:
+            if described[name] == defaults[name]:
+                del described[name]
         return digest(described)[:12]
 
     def fixed(self, model: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Jobs and their rows -> what is left, and what to run next. Pure: no files, no cluster, no clock."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ def left(jobs: Sequence[Job], closing: Mapping[str, JobRow], rows: Collection[Tr
     for row in rows:
         if row.job_id in done and counts(row, closing.get(row.job_id)):
             done[row.job_id][row.index] = row
-    goals = race.goals(jobs, done, ended(closing.values()), jobs[0].experiment.parallel_trials or 1) if jobs else {}
+    goals = race.goals(jobs, done, ended(closing.values()))
     return [
         Left(job, 0, 0)
         if finished(goals[job.id], closing.get(job.id))
@@ -44,9 +45,9 @@ def left(jobs: Sequence[Job], closing: Mapping[str, JobRow], rows: Collection[Tr
     ]
 
 
-def ended(rows: Iterable[JobRow]) -> set[str]:
-    """The ids of the jobs that have a result."""
-    return {row.job_id for row in rows if row.status == COMPLETED}
+def ended(rows: Iterable[JobRow]) -> dict[str, int]:
+    """The trials of the jobs that have a result, by job id."""
+    return {row.job_id: row.trials for row in rows if row.status == COMPLETED}
 
 
 def counts(row: TrialRow, closing: JobRow | None) -> bool:
@@ -66,20 +67,38 @@ def next_trial(
     goals: Mapping[str, Goal],
     parallel_trials: int,
 ) -> TrialTask | None:
-    """The next trial to start, of those that `goals` give; None if none is ready. Models that take no training first,
-    so that there is soon something to look at; then the job with the longest remaining work."""
+    """The next trial to start, of those that `goals` give; None if none is ready."""
+    found = next_up(todo, rows, running, goals, parallel_trials)
+    return trial_task(*found, rows.get(found[0].id, {}), parallel_trials) if found else None
+
+
+def next_up(
+    todo: Sequence[Job],
+    rows: Mapping[str, Mapping[int, TrialRow]],
+    running: Mapping[str, Collection[int]],
+    goals: Mapping[str, Goal],
+    parallel_trials: int,
+) -> tuple[Job, int] | None:
+    """Its job and index. Models that take no training first, so that there is soon something to look at; of these, as
+    of the others, the job with the longest remaining work. In a race that order is of the presets; after them comes the
+    job whose next trial is expected to raise the leader most in a second."""
     ready = []
     for order, job in enumerate(todo):
         done, busy = rows.get(job.id, {}), running.get(job.id, set())
-        trials = goals[job.id].now
-        index = next((i for i in range(trials) if i not in done and i not in busy), None)
+        goal = goals[job.id]
+        index = next((i for i in range(goal.now) if i not in done and i not in busy), None)
         if index is not None and search.visible(done, index, parallel_trials) is not None:
-            remaining = (trials - len(done) - len(busy)) * job.trial_pixels()
-            ready.append((job.takes_steps, -remaining, order, job, index))
-    if not ready:
-        return None
-    *_, job, index = min(ready)
-    return trial_task(job, index, rows.get(job.id, {}), parallel_trials)
+            remaining = (goal.now - len(done) - len(busy)) * job.trial_pixels()
+            is_known = goal.gain < math.inf
+            urgency = (is_known, -_gain_per_s(goal, done.values()) if is_known else 0.0, -remaining)
+            ready.append((job.takes_steps, *urgency, order, job, index))
+    return min(ready)[-2:] if ready else None
+
+
+def _gain_per_s(goal: Goal, done: Collection[TrialRow]) -> float:
+    """What a job's next trial is expected to add to the leader's validation AUROC, by the seconds of those before."""
+    seconds = [row.wall_s for row in done if row.wall_s]
+    return goal.gain / (sum(seconds) / len(seconds)) if seconds else goal.gain
 
 
 def trial_task(job: Job, index: int, done: Mapping[int, TrialRow], parallel_trials: int) -> TrialTask:

@@ -163,8 +163,8 @@ def caption(rows: pd.DataFrame) -> str:
         )
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
-    if "stopped" in rows and len(stopped := rows[rows.stopped.notna()]):  # trials have none
-        text += f"\nsearched no further, by the race (the column stopped says why): {_stopped(stopped)}"
+    if "stopped" in rows and (stopped := rows.stopped.notna().sum()):  # trials have none
+        text += f"\nby the race, {stopped} of {count(len(rows), 'job')} got fewer trials: the column stopped says why"
     older = len(rows) - len(leaderboard.newest(rows))
     return f"{text}\n{not_ranked(older)}" if older else text
 
@@ -176,15 +176,6 @@ def _of_point(name: str, wish: Wish) -> str:
         "fpr_at_recall": f"share of the good images flagged where {wish.recall:.3g} of the defective ones are found",
     }
     return f"{what[name]}, by the test part's own scores; 95 % interval in brackets"
-
-
-def _stopped(rows: pd.DataFrame) -> str:
-    """ "bottle: padim after 1 trial, sagan after 4 trials; cable: ..." of jobs that got fewer trials than asked for."""
-    found = []
-    for category, jobs in rows.sort_values(["category", "model"]).groupby("category"):
-        after = (f"{job.model} after {count(job.trials, 'trial')}" for job in jobs.itertuples())
-        found.append(f"{printable(category)}: {', '.join(dict.fromkeys(after))}")
-    return "; ".join(found)
 
 
 def not_ranked(jobs: int) -> str:

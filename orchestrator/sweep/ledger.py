@@ -30,7 +30,7 @@ class Ledger:
         self.jobs, self.damaged = list(jobs), dict(damaged or {})  # job id -> what of it has to be made again
         self.job_rows = {row.job_id: row for row in closing}
         self.rows: dict[str, dict[int, TrialRow]] = {job.id: {} for job in self.jobs}  # job id -> index -> row
-        self._goals: dict[int, dict[str, Goal]] = {}  # parallel trials -> job id -> goal, by the rows of now
+        self._goals: dict[str, Goal] | None = None  # by job id, by the rows of now
         self._take(trials)
         self.todo = [job for job in self.jobs if not self.is_finished(job)]
         self.skipped = len(self.jobs) - len(self.todo)
@@ -59,11 +59,11 @@ class Ledger:
         self.jobs = [job for job in self.jobs if job.decoding not in decodings]
         self.todo = [job for job in self.todo if job.decoding not in decodings]
         self.rows = {job.id: self.rows[job.id] for job in self.jobs}
-        self._goals.clear()
+        self._goals = None
         self.resumed_trials = sum(len(self.searched_rows(job)) for job in self.todo)
 
     def _take(self, trials: Iterable[TrialRow]) -> None:
-        self._goals.clear()
+        self._goals = None
         for row in trials:
             if plan.counts(row, self.job_rows.get(row.job_id)):
                 self.rows[row.job_id][row.index] = row
@@ -71,12 +71,12 @@ class Ledger:
     def add(self, row: TrialRow) -> None:
         """A trial has left its row."""
         self.rows[row.job_id][row.index] = row
-        self._goals.clear()
+        self._goals = None
 
     def close(self, row: JobRow, elsewhere: bool = False) -> None:
         """A job has left its row, here or in another sweep."""
         self.job_rows[row.job_id] = row
-        self._goals.clear()
+        self._goals = None
         self.closed.add(row.job_id)
         if elsewhere:
             self.closed_elsewhere.add(row.job_id)
@@ -85,12 +85,11 @@ class Ledger:
         """Whether the job's row is all that is asked for."""
         return plan.finished(self.goals()[job.id], self.job_rows.get(job.id))
 
-    def goals(self, parallel_trials: int = 1) -> dict[str, Goal]:
+    def goals(self) -> dict[str, Goal]:
         """How many trials each job gets, by job id, as the rows of now have it."""
-        if parallel_trials not in self._goals:
-            ended = plan.ended(self.job_rows.values())
-            self._goals[parallel_trials] = race.goals(self.jobs, self.rows, ended, parallel_trials)
-        return self._goals[parallel_trials]
+        if self._goals is None:
+            self._goals = race.goals(self.jobs, self.rows, plan.ended(self.job_rows.values()))
+        return self._goals
 
     def searched_rows(self, job: Job) -> list[TrialRow]:
         """A job's trial rows in order, of those that this run asks for."""

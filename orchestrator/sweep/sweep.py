@@ -120,7 +120,7 @@ class Sweep:
 
     def goals(self) -> dict[str, Goal]:
         """How many trials each job gets, by job id."""
-        return self.ledger.goals(self.place.parallel_trials)
+        return self.ledger.goals()
 
     def _done(self, job: Job) -> int:
         goal = self.goals()[job.id]

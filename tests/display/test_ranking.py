@@ -43,12 +43,12 @@ def test_under_the_ranking_stands_whether_the_first_beats_the_second(output, cap
     assert how.startswith(f"{bullet}told apart: ")
 
 
-def test_who_was_searched_no_further_is_said_with_the_figures(output, capsys, make_job, make_measured):
+def test_how_many_the_race_searched_no_further_is_said_with_the_figures(output, capsys, make_job, make_measured):
     row, _ = make_measured(make_job(model=("ganomaly",)), np.arange(60) % 2, np.arange(60.0))
     output.write_job(dataclasses.replace(row, trials=2, stopped="its validation AUROC of 0.6 is below it"))
     ranking.print_leaderboard(output)
-    said = next(line for line in printed(capsys) if line.startswith("searched no further"))
-    assert said.endswith("(the column stopped says why): bottle: ganomaly after 2 trials")
+    said = next(line for line in printed(capsys) if line.startswith("by the race"))
+    assert said == f"by the race, 1 of {len(output.jobs())} jobs got fewer trials: the column stopped says why"
 
 
 def test_a_runs_own_ranking_compares_only_its_own_jobs(output, capsys):

@@ -279,7 +279,7 @@ CHANGED = {
     "sampler": "tpe",
     "scheduler": "none",
     "parallel_trials": 1,
-    "race": True,
+    "race": False,
     "compile": True,
     "warm_start": "earlier",
     "threshold": "f1",

@@ -525,7 +525,7 @@ def test_a_refit_is_told_why_there_are_no_more_trials(begin, run_of, rivals):
     sweep = begin(*rivals)
     run_of(sweep)
     told = {job.model: task.stopped for job, task in (sweep.next_refit(), sweep.next_refit())}
-    assert told["ganomaly"] is None and told["alad"].endswith("is below the leader's")
+    assert told["ganomaly"] is None and told["alad"].endswith("is below the leader's 0.950")
 
 
 def test_nobody_is_refitted_whose_rivals_have_yet_to_try_their_presets(begin, run_of, rivals):
