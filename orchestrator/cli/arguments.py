@@ -41,6 +41,9 @@ defectsweep predict part.png --checkpoint results/checkpoints/JOB --export brack
 defectsweep ensemble --output results --data-root parts""",
     "compact": """
 defectsweep compact --output results""",
+    "track": """
+defectsweep track results mlflow:http://localhost:5000
+defectsweep track s3://BUCKET/paper mlflow:https://mlflow.example.com""",
     "datasets": """
 defectsweep datasets
 defectsweep datasets check folder --data-root parts
@@ -76,6 +79,7 @@ def parser() -> Parser:
         ("ensemble", "let the best detectors of each category judge together; nothing is trained", _add_ensemble),
         ("figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG", _add_figures),
         ("compact", "merge an output's many small files of rows into a few; sweeps may be running", _add_output),
+        ("track", "send an output's rows to an MLflow server: what it lacks of them", _add_track),
         ("datasets", "list the datasets; check one's files, or write a generated one as files", _add_datasets),
         ("models", "list the detectors and what is searched of each; describe one", _add_models),
     ):
@@ -165,6 +169,13 @@ def _add_plan(plan: Parser) -> None:
 
 def _add_output(parser: Parser) -> None:
     parser.add_argument("--output", default="results", metavar="DIR/URI", help="where the rows are (default: results)")
+
+
+def _add_track(track: Parser) -> None:
+    track.add_argument("output", metavar="OUTPUT", help="folder or URI of the rows")
+    track.add_argument(
+        "server", metavar="mlflow:URI", help="the server, as mlflow:http://HOST:PORT; needs 'defectsweep[track]'"
+    )
 
 
 def _add_leaderboard(board: Parser) -> None:

@@ -16,7 +16,7 @@ from orchestrator.estimate import in_words
 from orchestrator.estimate.outlook import PROBES_SHARE, complete
 from orchestrator.estimate.schedule import Place
 from orchestrator.experiment import cues, evidence, plan, preflight, reading, warm_start
-from orchestrator.experiment.config import Experiment, flag
+from orchestrator.experiment.config import Execution, Experiment, flag
 from orchestrator.experiment.job import title
 from orchestrator.results.output import Output
 from orchestrator.sweep.backend import Backend
@@ -65,6 +65,7 @@ def search_and_refit(found: Prepared, ledger: Ledger, start: float, on_session: 
         return
     experiment, execution, output = found.experiment, found.execution, found.output
     following = _tensorboard(execution.tensorboard) if execution.tensorboard else contextlib.nullcontext
+    tracking = _tracking(execution)
     todo = list(dict.fromkeys(job.decoding for job in ledger.todo))
     images = preflight.decode(todo, experiment, execution, leaving_out(execution))
     ledger.leave_out(set(todo) - images.keys())
@@ -84,7 +85,8 @@ def search_and_refit(found: Prepared, ledger: Ledger, start: float, on_session: 
             output.write_note(experiment.hash(), experiment.described())
             warm_start.keep(experiment, output, found.winners)
             cues.keep(output, findings)
-            backend.run(sweep, images)
+            with tracking(sweep, progress.say):
+                backend.run(sweep, images)
 
 
 def _say_what_it_buys(found: Prepared, sweep: Sweep, backend: Backend, progress: Progress) -> None:
@@ -102,6 +104,15 @@ def _tensorboard(folder: str) -> Callable[[Sweep], contextlib.AbstractContextMan
     from orchestrator.sweep.tensorboard import TensorBoard
 
     return TensorBoard(folder).following
+
+
+def _tracking(execution: Execution) -> Callable[..., contextlib.AbstractContextManager]:
+    """Of a sweep, and of who says what goes wrong."""
+    if not execution.track:
+        return lambda sweep, say: contextlib.nullcontext()
+    from orchestrator.tracking.background import Tracking
+
+    return Tracking(execution.track, execution.output).following
 
 
 def _parallel_trials(experiment: Experiment, output: Output, jobs: int, slots: int) -> int:

@@ -185,6 +185,9 @@ class Execution:
         None, "end after this long, with what was found refitted: 90s, 30m, 2h; a later run goes on", "T"
     )
     tensorboard: str | None = option(None, "log each trial's epochs and parameters here, for TensorBoard", "DIR")
+    track: str | None = option(
+        None, "send each job, its trials and its files to this MLflow server, as mlflow:http://HOST:PORT", "mlflow:URI"
+    )
     skip_unreadable: bool = option(False, "leave unreadable images out, and count them in the rows")
     skip_categories: bool = option(False, "leave categories out that cannot be used, and say so")
     fresh: bool = option(False, "forget this experiment's finished work and start over")
