@@ -53,4 +53,5 @@ def _in_own_process(root: str, row: JobRow, file: Path) -> str | None:
         return f"it was not made within {LONGEST_S} s"
     if done.returncode == 0:
         return None
-    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    return said.removeprefix("--export: ").partition(". ")[0]  # what follows is advice on `predict --export`

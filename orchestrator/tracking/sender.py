@@ -11,7 +11,7 @@ from orchestrator.tracking import artefacts, runs
 from orchestrator.tracking.runs import Run
 from orchestrator.tracking.server import PARENT, Server, address
 
-NOTE = "tracking"  # in the output: the name that its runs bear, so that it may be moved
+NOTE = "tracking"  # in the output: what its runs are found by, so that it may be moved
 ONNX = "onnx"  # tag of a job: where its program is, or why there is none
 
 
@@ -22,8 +22,6 @@ class Sender:
 
     def __init__(self, uri: str, output: Output, tell: Callable[[str], object]):
         self.address = address(uri)
-        folder = output.uri().partition("?")[0].rstrip("/").rpartition("/")[2]
-        self.experiment = f"defectsweep/{safe_name(folder)}"
         self.output, self.tell, self.told = output, tell, set()
         self.connected: Server | None = None
         self.is_there: set[str] = set()  # digests of rows that the server is known to have
@@ -32,7 +30,7 @@ class Sender:
     def server(self) -> Server:
         """Made when it is first needed: MLflow's client takes its time to import."""
         if self.connected is None:
-            self.connected = Server(self.address, self.experiment, self._name())
+            self.connected = Server(self.address, **self.identity())
         return self.connected
 
     def send(self, job: JobRow | None, trials: Sequence[TrialRow]) -> int:
@@ -79,10 +77,11 @@ class Sender:
             self.tell(f"{job.job_id}: no ONNX program goes to the server: {why}")
         return why is None
 
-    def _name(self) -> str:
-        """Of the output, made when it is first sent."""
+    def identity(self) -> dict[str, str]:
+        """The output's own name, and that of its experiment: made when it is first sent."""
         note = self.output.read_note(NOTE)
         if note is None:
-            note = {"output": uuid.uuid4().hex}
+            folder = self.output.uri().partition("?")[0].rstrip("/").rpartition("/")[2]
+            note = {"experiment": f"defectsweep/{safe_name(folder)}", "output": uuid.uuid4().hex}
             self.output.write_note(NOTE, note)
-        return note["output"]
+        return note
