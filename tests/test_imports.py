@@ -80,10 +80,11 @@ ROOMS = {  # of orchestrator/: what each may import, beside the ground
     "sweep": {"estimate", "training", "experiment", "results"},
     "local_backend": {"sweep", "estimate", "training", "experiment", "results"},
     "ray_backend": {"sweep", "estimate", "training", "experiment", "results"},
+    "tracking": {"sweep", "deploy", "training", "results"},
     "display": {"sweep", "estimate", "ranking", "experiment", "results"},
     "cli": {
-        "display", "local_backend", "ray_backend", "sweep", "estimate", "deploy", "report", "ranking", "training",
-        "experiment", "results",
+        "display", "local_backend", "ray_backend", "tracking", "sweep", "estimate", "deploy", "report", "ranking",
+        "training", "experiment", "results",
     },
     "run_all": {"cli"},
     "run": {"cli", "ranking", "experiment"},
