@@ -15,7 +15,8 @@ GROUND = {"metrics", "errors", "words", "hashes"}  # on the ground floor, and im
 WIDTH, BOX, HEIGHT, GAP = 960, 150, 40, 52  # of the picture, of a room, between two floors
 LANES = {  # room -> its place from left to right, in hundredths, so that few arrows cross; others spread evenly
     "run_all": 36, "run": 64, "cli": 50, "local_backend": 12, "ray_backend": 36, "tracking": 62, "display": 88,
-    "sweep": 24, "estimate": 26, "deploy": 52, "training": 36, "report": 70, "experiment": 36, "ranking": 86, "results": 60,
+    "sweep": 24, "estimate": 26, "deploy": 52, "training": 36, "report": 70, "experiment": 36, "ranking": 86,
+    "results": 60,
 }  # fmt: skip
 COLOURS = ("#004488", "#aa7700", "#bb5566", "#117733", "#882255", "#0077aa", "#665500", "#444444")
 
