@@ -74,8 +74,8 @@ def server(tmp_path):
 def test_a_server_that_was_killed_in_the_middle_has_everything_once_in_the_end(server, few_images, tmp_path, checkout):
     out, uri = tmp_path / "out", f"mlflow:{server.url}"
     sweep = [*CLI, "run", "--backend", "local", "--dataset", "folder", "--data-root", str(few_images),
-             "--model", "mean_image", "--model", "patch_gaussian", "--size-px", "32", "--trials", "2", "--epochs", "2",
-             "--output", str(out), "--track", uri]  # fmt: skip
+             "--category", "fabric", "--model", "mean_image", "--model", "patch_gaussian", "--size-px", "32",
+             "--trials", "2", "--epochs", "2", "--output", str(out), "--track", uri]  # fmt: skip
     said = []
     with subprocess.Popen(sweep, cwd=checkout, stdout=subprocess.PIPE, text=True) as running:
         for line in running.stdout:
