@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from datasets.frame import Frame, frame_of
+from datasets.split import FOLDS
 from model.catalog import ANY_SHAPE, ENSEMBLE, takes_steps
 from orchestrator.experiment.config import Experiment
 from orchestrator.hashes import digest
@@ -235,6 +236,7 @@ def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, A
     optional = ("normal_folder", "steps_per_epoch", "tiles_across")
     names += [name for name in optional if getattr(experiment, name) is not None]
     names += ["compile"] if experiment.compile else []
+    names += ["folds"] if experiment.folds != FOLDS else []
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
     return {**described, "false_alarms": experiment.false_alarm_share}

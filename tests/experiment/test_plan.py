@@ -19,7 +19,8 @@ PAPER = PRESETS["sa_skip_ganomaly"]["paper"]
 CHANGED = {  # every field of a job that decides its rows, with another value
     "seed": {"seed": (1,)},
     "model": {"model": ("skip_ganomaly",)},
-    "protocol": {"protocol": "paper"},
+    "protocol": {"protocol": "crossfit"},
+    "folds": {"protocol": "crossfit", "folds": 10},
     "size_px": {"size_px": 128},
     "fit": {"fit": "stretch"},
     "tiles across": {"fit": "tile", "tiles_across": 2},
