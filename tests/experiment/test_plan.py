@@ -102,6 +102,14 @@ def test_a_name_with_any_characters_is_one_path_segment(make_job):
     assert make_job("ü").id != make_job("ö").id
 
 
+def test_a_job_has_no_more_trials_than_its_space_has_points(make_job):
+    scores = len(SPACES["sa_skip_ganomaly"]["score"].choices)
+    others = tuple(f"{name}={value}" for name, value in PAPER.items() if name != "score")
+    assert make_job(trials=20, set=others).trials == scores
+    assert make_job(trials=3, set=others).trials == 3 and make_job(trials=20).trials == 20
+    assert make_job(trials=20, set=(*others, "score=paper")).trials == 1
+
+
 def test_seeds_of_trials_differ_between_trials_and_jobs(make_job):
     tasks = [plan.trial_task(make_job(seed=(seed,)), index, {}, 9) for seed in (0, 1) for index in range(5)]
     assert len({task.seed for task in tasks}) == 10

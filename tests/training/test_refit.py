@@ -174,6 +174,12 @@ def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
     assert refit.refit_task(job, [make_trial(job, 0, [], status="failed")]) is None
 
 
+def test_a_row_notes_that_its_space_had_no_more_points(job, winner, images):
+    small = dataclasses.replace(job, trials=1, experiment=dataclasses.replace(job.experiment, trials=8))
+    result, _ = refit.refit(refit.refit_task(small, [winner]), images, Selections(CPU), 0.0)
+    assert result.row.note == "its search space has 1 point, and got no more trials"
+
+
 # -- cross-fitting
 
 
