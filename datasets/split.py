@@ -11,7 +11,7 @@ sha256(seed, content). No cluster ever has samples in train and in val or test.
 | holdout   | normal training images | half of the labelled test images              | the other half           |
 | synthetic | four fifths of them    | the other fifth, and anomalies forged from it | all labelled test images |
 | paper     | normal training images | all labelled test images                      | the same ones            |
-| crossfit  | normal training images | all labelled test images but one fold's       | that fold's, five times  |
+| crossfit  | normal training images | all labelled test images but one fold's       | that fold's, each time   |
 
 A dataset without a split of its own has its clusters with normals dealt train/val/test 2:1:1 first, half of them with
 and half without defects as far as there are both, and its purely defective ones val/test 1:1. The normals of the train
@@ -35,15 +35,15 @@ PROTOCOLS = tuple(SELECTION_SPLITS)
 _KINDS = ("normal", "defective")  # by label
 _HELD_OUT_SHARE = 5  # one in five normal training images, under `synthetic`
 
-FOLDS = 5  # under `crossfit`
+FOLDS = 5  # under `crossfit`, as long as no other number is asked for
 _LEAST_DEALT = 4  # normal images without a split of their own: each part gets one, and training two
 
 Cluster = tuple[int, ...]  # ascending indices into the images
 
 
-def split(images: Images, protocol: str, seed: int) -> Split:
-    """Divides one category under a protocol. Raises DataError for an unknown protocol, and for too few normal or
-    defective images for one of its parts."""
+def split(images: Images, protocol: str, seed: int, folds: int = FOLDS) -> Split:
+    """Divides one category under a protocol; `folds` counts under `crossfit` alone. Raises DataError for an unknown
+    protocol, and for too few normal or defective images for one of its parts or for so many folds."""
     if protocol not in SELECTION_SPLITS:
         raise DataError(f"no protocol {protocol!r}; there are: {', '.join(PROTOCOLS)}; check --protocol")
     clusters = sorted(_clusters(images), key=lambda cluster: _order_key(images, cluster, seed))
@@ -75,7 +75,7 @@ def split(images: Images, protocol: str, seed: int) -> Split:
         "forge": _index(forge),
         "unused": _index(set(range(len(images.samples))) - used),
     }
-    fold = _folds(images, clusters, parts["val"]) if protocol == "crossfit" else _index(())
+    fold = _folds(images, clusters, parts["val"], folds) if protocol == "crossfit" else _index(())
     return Split(
         protocol=protocol,
         selection_split=SELECTION_SPLITS[protocol],
@@ -165,13 +165,14 @@ def _deal_all(images: Images, clusters: Sequence[Cluster]) -> tuple[list[int], l
     return [i for i in train if images.samples[i].label == 0], val + more_val, test + more_test
 
 
-def _folds(images: Images, clusters: Sequence[Cluster], labelled: np.ndarray) -> np.ndarray:
-    """(V,) the fold of each labelled image, clusters whole and each kind of defect spread. Raises DataError where all
-    good or all defective images are in one."""
+def _folds(images: Images, clusters: Sequence[Cluster], labelled: np.ndarray, folds: int) -> np.ndarray:
+    """(V,) the fold of each labelled image, clusters whole and each kind of defect spread. FOLDS are fewer where there
+    are fewer clusters; another number of folds was asked for. Raises DataError where one of those is empty, and where
+    all good or all defective images are in one."""
     kept = [tuple(sorted(set(cluster) & set(labelled.tolist()))) for cluster in clusters]
     normal = [cluster for cluster in kept if cluster and not _has_label(images, cluster, 1)]
     defective = [cluster for cluster in kept if _has_label(images, cluster, 1)]
-    shares = (1,) * FOLDS
+    shares = (1,) * folds
     dealt = zip(
         _deal(normal, [""] * len(normal), shares),
         _deal(defective, [_defects(images, cluster) for cluster in defective], shares),
@@ -179,6 +180,13 @@ def _folds(images: Images, clusters: Sequence[Cluster], labelled: np.ndarray) ->
     )
     fold_of = {i: fold for fold, parts in enumerate(dealt) for part in parts for i in part}
     fold = np.array([fold_of[i] for i in labelled.tolist()], dtype=np.int64)
+    filled = len(set(fold.tolist()))
+    if filled < folds != FOLDS:
+        raise DataError(
+            f"{images.dataset}/{images.category} has {len(normal)} normal and {len(defective)} defective groups of "
+            f"labelled images, copies together; they fill {filled} folds, and --folds {folds} is asked for; lower it, "
+            "or add labelled images"
+        )
     labels = images.labels[labelled]
     for label in (0, 1):
         if len(set(fold[labels == label].tolist())) < 2:

@@ -4,6 +4,7 @@ import argparse
 import typing
 from typing import Any, NoReturn
 
+from datasets.split import FOLDS
 from orchestrator.errors import InputError, nearest
 from orchestrator.experiment import config
 
@@ -285,6 +286,7 @@ def _add_datasets(data: Parser) -> None:
     data.add_argument("--category", action="append", default=[], metavar="NAME", help="check only this one; repeatable")
     data.add_argument("--normal-folder", metavar="NAME", help="folder of good images of dataset folder, in any case")
     data.add_argument("--protocol", default="holdout", metavar="NAME", help="to split by, or auto (default: holdout)")
+    data.add_argument("--folds", type=int, default=FOLDS, metavar="N", help=f"of protocol crossfit (default: {FOLDS})")
     data.add_argument(
         "--montage", metavar="FILE.png", help="draw some good images, and some of each defect with its mask outlined"
     )

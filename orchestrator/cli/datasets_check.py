@@ -72,6 +72,7 @@ def _experiment(asked) -> Experiment:
         category=tuple(asked.category),
         normal_folder=asked.normal_folder,
         protocol=choice("protocol", asked.protocol, (*PROTOCOLS, AUTO)),
+        folds=asked.folds,
         **({} if asked.size_px is None else {"size_px": (asked.size_px,)}),
     )
 
@@ -96,7 +97,7 @@ def _say_unusable(name: str, error: InputError) -> None:
 
 def _line(category: Category, images: Images, experiment: Experiment, findings: Sequence[Finding]) -> list[Any]:
     """Of the table."""
-    parts = split(images, experiment.protocol, experiment.seed[0])
+    parts = split(images, experiment.protocol, experiment.seed[0], experiment.folds)
     in_parts = [_by_label(images.labels[part]) for part in (parts.train, parts.val, parts.test)]
     masked = [bool(sample.masks) for sample in images.samples if sample.label]
     defects = Counter(sample.defect for sample in images.samples if sample.label)

@@ -12,7 +12,7 @@ def description(detector: TrainedDetector) -> list[str]:
     config, meaning = detector.checkpoint.config, detector.meaning
     auc, test_auc = ("unknown" if value is None else f"{value:.3f}" for value in (config.val_auc, config.test_auc))
     if config.protocol == "crossfit":
-        reached = f"AUROC {test_auc} by choosing on four fifths of the labelled pictures and looking at the others"
+        reached = f"AUROC {test_auc} by choosing on all folds of the labelled pictures but one, and looking at that one"
         chosen_on = "all labelled pictures"
     else:
         reached = f"AUROC {auc} on {config.selection_split}, on which it was chosen; {test_auc} on the test part"

@@ -11,7 +11,7 @@ from typing import Any
 
 from datasets.catalog import DATASETS, FOLDER
 from datasets.frame import FITS, LARGEST_PX
-from datasets.split import PROTOCOLS
+from datasets.split import FOLDS, PROTOCOLS
 from model.anomalib_names import REFUSED
 from model.catalog import KNOWN
 from orchestrator.errors import InputError
@@ -23,7 +23,7 @@ SCHEDULERS = ("asha", "none")
 BACKENDS = ("ray", "local")
 ALL = "all"
 AUTO = "auto"
-YOUNGER = ("normal_folder", "steps_per_epoch", "tiles_across", "race", "compile", "warm_start")
+YOUNGER = ("normal_folder", "steps_per_epoch", "tiles_across", "race", "compile", "warm_start", "folds")
 
 
 def option(default: Any, help: str, metavar: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
@@ -52,6 +52,7 @@ class Experiment:
         "NAME",
         (*PROTOCOLS, AUTO),
     )
+    folds: int = option(FOLDS, "folds of --protocol crossfit; at the default, fewer where there are fewer groups", "N")
     seed: tuple[int, ...] = option((0,), "seed of splits, searches and weights", "N")
     size_px: tuple[int, ...] = option((64,), "side of a square image, shorter side of another, or side of a tile", "N")
     fit: str = option(
@@ -99,6 +100,9 @@ class Experiment:
         for name in ("steps_per_epoch", "parallel_trials", "tiles_across"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        _at_least("folds", self.folds, 2)
+        if self.folds != FOLDS and self.protocol != "crossfit":
+            raise InputError(f"--folds {self.folds} is of --protocol crossfit, and --protocol is {self.protocol}.")
         if self.tiles_across is not None and self.fit != "tile":
             raise InputError(f"--tiles-across {self.tiles_across} is of --fit tile, and --fit is {self.fit}.")
         if self.normal_folder is not None:

@@ -3,6 +3,7 @@ anybody's making. Pure."""
 
 import json
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -24,6 +25,21 @@ def holds(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     return isinstance(value, Real) and math.isfinite(value) and distribution.low <= value <= distribution.high
+
+
+def points(space: Mapping[str, BaseDistribution]) -> float:
+    """How many points a search space has; 1 where nothing is searched, infinite where a range is continuous."""
+    return math.prod(map(_values, space.values()))
+
+
+def _values(distribution: BaseDistribution) -> float:
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if distribution.single():
+        return 1
+    if distribution.step is None:
+        return math.inf
+    return round((distribution.high - distribution.low) / distribution.step) + 1  # the ends are adjusted to the steps
 
 
 def unit(distribution: BaseDistribution, value: Any) -> float:

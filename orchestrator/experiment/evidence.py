@@ -37,7 +37,7 @@ def _width(defective: int, normal: int) -> float:
 
 
 def _line(images: Images, experiment: Experiment) -> str | None:
-    labels = images.labels[split(images, experiment.protocol, experiment.seed[0]).test]
+    labels = images.labels[split(images, experiment.protocol, experiment.seed[0], experiment.folds).test]
     defective, normal = int((labels == 1).sum()), int((labels == 0).sum())
     if _width(defective, normal) <= WIDEST:
         return None

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, distribution_to_json
 
 from datasets.frame import Frame, frame_of
+from datasets.split import FOLDS
 from model.catalog import ANY_SHAPE, ENSEMBLE, takes_steps
 from orchestrator.experiment.config import Experiment
+from orchestrator.experiment.distributions import points
 from orchestrator.hashes import digest
 from orchestrator.results.output import safe_name
 from orchestrator.results.rows import Provenance
@@ -79,7 +81,7 @@ class Job:
     model: str
     size_px: int
     seed: int
-    trials: int  # fewer than the experiment asks for, where there is nothing to search
+    trials: int  # fewer than the experiment asks for, where its search space has no more points
     fixed: tuple[tuple[str, Any], ...]
     workers: int
     choices: str  # JSON of all choices but dataset, category, model and seed
@@ -201,7 +203,6 @@ def jobs(experiment: Experiment, categories: Sequence[Category], workers: int) -
 def _job(experiment: Experiment, category: Category, model: str, size_px: int, seed: int, workers: int) -> Job:
     fixed = tuple(sorted(experiment.fixed(model).items()))
     free = _without(SPACES[model], fixed)
-    presets = len({tuple(_without(params, fixed).items()) for params in PRESETS[model].values()})
     settings = _settings(experiment, size_px, workers)
     description = {
         "dataset": category.dataset,
@@ -220,7 +221,7 @@ def _job(experiment: Experiment, category: Category, model: str, size_px: int, s
         model=model,
         size_px=size_px,
         seed=seed,
-        trials=experiment.trials if free else min(experiment.trials, presets),
+        trials=int(min(experiment.trials, points(free))),
         fixed=fixed,
         workers=workers,
         choices=json.dumps(chosen := {**settings, "set": experiment.set}),
@@ -235,6 +236,7 @@ def _settings(experiment: Experiment, size_px: int, workers: int) -> dict[str, A
     optional = ("normal_folder", "steps_per_epoch", "tiles_across")
     names += [name for name in optional if getattr(experiment, name) is not None]
     names += ["compile"] if experiment.compile else []
+    names += ["folds"] if experiment.folds != FOLDS else []
     chosen = {name: getattr(experiment, name) for name in names}
     described = {"format": FORMAT, "workers": workers, "size_px": size_px, **chosen}
     return {**described, "false_alarms": experiment.false_alarm_share}

@@ -118,7 +118,7 @@ def _decoded(decoding: Decoding, experiment: Experiment, execution: Execution) -
     if not DATASETS[category.dataset].categories:  # the user's own, who can tell
         _guard(contradictions.require_none, images)
     for seed in experiment.seed:
-        _guard(split, images, experiment.protocol, seed)
+        _guard(split, images, experiment.protocol, seed, experiment.folds)
     return images
 
 

@@ -2,17 +2,18 @@
 
 A job's trials 0, 1, ... are the model's presets, then Optuna's choices. Suggestion i sees the rows 0..i-k only (k
 trials of a job may run at once), so it is the same whatever finished first, on any number of slots, and after any
-restart: no sampler is kept alive or saved.
+restart: no sampler is kept alive or saved. A point that one of these rows tried is not suggested again.
 """
 
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from orchestrator.experiment.studies import new_study
 from orchestrator.hashes import seed_of
@@ -22,6 +23,8 @@ Params = dict[str, float | int | str]
 GP_TRIALS = 100  # beyond, the Gaussian process's cubic cost is not worth it; TPE goes on
 STARTUP_TRIALS = 6  # rows that a sampler wants before it models anything
 CHANCE = 0.5  # validation AUROC of a detector that knows nothing
+ASKED = 3  # times that a sampler is asked for a new point, before random ones are taken
+DRAWN = 1000  # random points at most
 ETA = 3  # successive halving: the top 1/ETA goes on
 
 
@@ -43,10 +46,28 @@ def suggest(
     if index < len(presets):
         name = list(presets)[index]
         return name, {key: presets[name][key] for key in space}
-    study = _study(sampler, index, seed_of(seed, index))
     reached = [row.val_auc for row in rows if row.status != FAILED and row.val_auc is not None]
-    study.add_trials([_as_optuna(space, row, worst=min([CHANCE, *reached])) for row in rows])
-    return None, study.ask(dict(space)).params
+    told = [_as_optuna(space, row, worst=min([CHANCE, *reached])) for row in rows]
+    return None, _new(_suggestions(space, told, index, seed, sampler), [trial.params for trial in told])
+
+
+def _new(suggestions: Iterator[Params], tried: Sequence[Params]) -> Params:
+    """The first suggestion that was not tried; where all were, the first: its weights will be others."""
+    first = next(suggestions)
+    return next((params for params in itertools.chain([first], suggestions) if params not in tried), first)
+
+
+def _suggestions(
+    space: Mapping[str, BaseDistribution], told: Sequence[FrozenTrial], index: int, seed: int, sampler: str
+) -> Iterator[Params]:
+    """The sampler's, by one seed after the other; then random ones."""
+    for attempt in range(ASKED):
+        study = _study(sampler, index, seed_of(seed, index, attempt) if attempt else seed_of(seed, index))
+        study.add_trials(told)
+        yield study.ask(dict(space)).params
+    study = _study("random", index, seed_of(seed, index, ASKED))
+    for _ in range(DRAWN):
+        yield study.ask(dict(space)).params
 
 
 def bars(rows: Sequence[TrialRow], epochs: int, is_preset: bool, scheduler: str) -> dict[int, float]:
@@ -94,7 +115,7 @@ def _study(sampler: str, index: int, seed: int) -> optuna.Study:
     return new_study(optuna.samplers.TPESampler, seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True)
 
 
-def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow, worst: float) -> optuna.trial.FrozenTrial:
+def _as_optuna(space: Mapping[str, BaseDistribution], row: TrialRow, worst: float) -> FrozenTrial:
     """A stopped trial counts with the best value it reached, a failed one with the `worst` of all: GPSampler learns
     from complete trials only, and must not return to bad regions."""
     tried = json.loads(row.params)

@@ -124,7 +124,7 @@ def of_auroc(found: Estimate) -> tuple[float, float]:
 def of_counts(auroc: float, defective: int, normal: int) -> tuple[float, float]:
     """95 % interval of an AUROC of which nothing is known but on how many images it was taken."""
     unseen = _unseen(defective, normal)
-    low, high = _on_logit(auroc, _variance(auroc, defective, normal), math.inf)
+    low, high = _on_logit(auroc, variance_of_counts(auroc, defective, normal), math.inf)
     return min(low, 1 - unseen), max(high, unseen)
 
 
@@ -172,12 +172,12 @@ def _unseen(defective: float, normal: float) -> float:
     """1 less the lower end of Newcombe's 95 % interval (2006, method 5) of an AUROC of 1 on so many images."""
 
     def excess(auroc: float) -> float:
-        return 1 - auroc - Z * math.sqrt(_variance(auroc, defective, normal))
+        return 1 - auroc - Z * math.sqrt(variance_of_counts(auroc, defective, normal))
 
     return 1 - float(optimize.brentq(excess, 1e-9, 1 - 1e-12))
 
 
-def _variance(auroc: float, defective: float, normal: float) -> float:
+def variance_of_counts(auroc: float, defective: float, normal: float) -> float:
     """Of an AUROC on so many images (Newcombe 2006, method 5)."""
     more = (defective + normal) / 2 - 1
     spread = 1 + more * (1 - auroc) / (2 - auroc) + more * auroc / (1 + auroc)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from datasets.split import FOLDS
+
 OWN_COLUMNS = ("format", "size_px", "protocol")  # said elsewhere: the ranking has columns for size and protocol
 FIXED = "set "  # before the name of a fixed hyper-parameter
 PHRASES: dict[str, Callable[[Any], str]] = {
     "fit": str,
     "normal_folder": lambda value: f"good images in {value}" if value else "good images by their folder's usual names",
+    "folds": lambda value: f"{value} folds",
     "epochs": lambda value: f"{value} epochs",
     "batch": lambda value: f"batch {value}",
     "steps_per_epoch": lambda value: f"{value} steps an epoch" if value else "every image once an epoch",
@@ -47,16 +50,19 @@ def words(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _chosen(row: dict) -> dict[str, Any]:
-    """Name -> value; of rows that do not tell their choices, the warm start alone."""
+    """Name -> value; of rows that do not tell their choices, the warm start and the usual folds alone."""
     choices = json.loads(row["choices"]) if isinstance(row["choices"], str) else {}
+    if row["protocol"] == "crossfit":
+        choices.setdefault("folds", FOLDS)
     fixed = dict(text.split("=", 1) for text in choices.pop("set", []))
     warm_start = row["warm_start"] if isinstance(row["warm_start"], str) else None
     return {**choices, "warm_start": warm_start, **{FIXED + name: value for name, value in fixed.items()}}
 
 
 def _tells(choices: dict[str, Any], name: str) -> bool:
-    """Whether a row tells this choice. What it does not name was not set, if it tells its choices at all."""
-    return name in choices or "format" in choices
+    """Whether a row tells this choice. What it does not name was not set, if it tells its choices at all; folds are of
+    one protocol, which names them."""
+    return name in choices or ("format" in choices and name != "folds")
 
 
 def _phrase(name: str, value: Any) -> str:

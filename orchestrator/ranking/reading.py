@@ -158,8 +158,8 @@ def caption(rows: pd.DataFrame) -> str:
     text = printable(" · ".join(parts))
     if "crossfit" in protocols:
         text += (
-            "\nprotocol crossfit: each fifth of the labelled images is judged by what was best on the other four; "
-            "val_auc is of the detector that is best on all of them, and optimistic"
+            f"\nprotocol crossfit: each of {_folds(rows)} folds of the labelled images is judged by what was best on "
+            "the others; val_auc is of the detector that is best on all of them, and optimistic"
         )
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
@@ -167,6 +167,13 @@ def caption(rows: pd.DataFrame) -> str:
         text += f"\nby the race, {stopped} of {count(len(rows), 'job')} got fewer trials: the column stopped says why"
     older = len(rows) - len(leaderboard.newest(rows))
     return f"{text}\n{not_ranked(older)}" if older else text
+
+
+def _folds(rows: pd.DataFrame) -> str:
+    """How many folds there were under `crossfit`: "5", or "3 or 5"; of rows that do not tell it, "several"."""
+    told = rows.folds.dropna() if "folds" in rows else ()  # trials have none
+    numbers = sorted({len(json.loads(folds)) for folds in told})
+    return " or ".join(map(str, numbers)) or "several"
 
 
 def _of_point(name: str, wish: Wish) -> str:

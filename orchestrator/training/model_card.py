@@ -1,9 +1,9 @@
 """What a checkpoint's MODEL_CARD.md says: where the detector comes from, what it reached and on what, what its
 threshold means, and what it was never shown. A pure function of its job's row."""
 
+import json
 from collections.abc import Iterable
 
-from datasets.split import FOLDS
 from orchestrator.metrics.thresholds import normals_needed
 from orchestrator.results.rows import JobRow
 from orchestrator.words import count, printable
@@ -14,7 +14,7 @@ HOW = {  # protocol -> what chose and what reports
     "threshold; the test part was looked at once, after that.",
     "synthetic": "Anomalies that were forged from good pictures chose among the trials and set the threshold; no real "
     "defect did. All real ones are in the test part, which was looked at once, after that.",
-    "crossfit": f"Each of {FOLDS} parts of the labelled pictures was judged by what was best on the others, at the "
+    "crossfit": "Each of {folds} parts of the labelled pictures was judged by what was best on the others, at the "
     "threshold that these set. The detector of this folder is what is best on all, at a threshold that all set.",
     "paper": "The test part chose too, as the literature often does: **the figures below are optimistic**.",
 }
@@ -99,7 +99,8 @@ def _figures(row: JobRow) -> str:
         else ""
     )
     chosen = f" By the same detector, AUROC on {row.selection_split}, which chose it: {_value(row.val_auc)}."
-    return f"{HOW[row.protocol]}{chosen}\n\n{_table((_where(row), 'value', '95 % interval'), lines)}{pixels}"
+    how = HOW[row.protocol].format(folds=len(json.loads(row.folds)) if row.folds else "several")
+    return f"{how}{chosen}\n\n{_table((_where(row), 'value', '95 % interval'), lines)}{pixels}"
 
 
 def _where(row: JobRow) -> str:

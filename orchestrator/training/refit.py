@@ -27,6 +27,7 @@ from orchestrator.training.provenance import Clock, provenance
 from orchestrator.training.record import Record, resume, worker_state
 from orchestrator.training.saved_state import SavedState
 from orchestrator.training.selection import Selections, data_facts
+from orchestrator.words import count
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def saved_state(storage: Storage, task: RefitTask, every_s: float) -> SavedState
 def _row(task: RefitTask, facts: dict[str, Any], measured: dict[str, Any]) -> JobRow:
     return JobRow(
         **provenance(task.job, facts),
-        **measured,
+        **measured | {"note": _note(task.job, measured["note"])},
         trials=task.trials,
         failed_trials=task.failed_trials,
         stopped=task.stopped,
@@ -148,6 +149,13 @@ def _row(task: RefitTask, facts: dict[str, Any], measured: dict[str, Any]) -> Jo
         epochs=task.winner.best_epoch,
         status=COMPLETED,
     )
+
+
+def _note(job: Job, trained: str | None) -> str | None:
+    """What is noted of the training, and that there was no more to search."""
+    is_small = job.space and job.trials < job.experiment.trials
+    points = f"its search space has {count(job.trials, 'point')}, and got no more trials" if is_small else None
+    return "; ".join(filter(None, (trained, points))) or None
 
 
 def failed_row(job: Job, rows: Sequence[TrialRow], error: str) -> JobRow:

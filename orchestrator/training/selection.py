@@ -12,7 +12,7 @@ from torch import Tensor
 from datasets.forge import forge_defects
 from datasets.images import Images
 from datasets.sample import Split
-from datasets.split import split
+from datasets.split import FOLDS, split
 from orchestrator.experiment.job import Job
 from orchestrator.hashes import seed_of
 from orchestrator.training import scoring
@@ -40,18 +40,18 @@ class Selections:
 
     def of(self, job: Job, images: Images) -> Selection:
         """The selection of a job from its category's images. Raises DataError where they are too few."""
-        protocol, seed = job.experiment.protocol, job.seed
-        key = (images.dataset, images.category, images.data_hash, images.frame, protocol, seed)
+        how = {"protocol": job.experiment.protocol, "seed": job.seed, "folds": job.experiment.folds}
+        key = (images.dataset, images.category, images.data_hash, images.frame, *how.values())
         if key not in self._kept:
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = select(images, protocol, seed, self.device)
+            self._kept[key] = select(images, **how, device=self.device)
         return self._kept[key]
 
 
-def select(images: Images, protocol: str, seed: int, device: torch.device) -> Selection:
+def select(images: Images, protocol: str, seed: int, device: torch.device, folds: int = FOLDS) -> Selection:
     """Splits the images, forges anomalies where the protocol has none of its own, and brings both to `device`."""
-    parts = split(images, protocol, seed)
+    parts = split(images, protocol, seed, folds)
     val, val_labels = images.pixels[parts.val], images.labels[parts.val]
     if len(parts.forge):
         forged, _ = forge_defects(images.pixels[parts.forge], seed_of("forge", seed))

@@ -62,6 +62,14 @@ def test_by_another_protocol(root, capsys):
     assert "Did you mean 'synthetic'?" in capsys.readouterr().err
 
 
+def test_by_so_many_folds(root, capsys):
+    assert check(root, "--category", "cups", "--protocol", "crossfit", "--folds", "4") == 0
+    assert check(root, "--category", "cups", "--protocol", "crossfit", "--folds", "9") == 2
+    assert "fill 4 folds, and --folds 9 is asked for; lower it, or add" in capsys.readouterr().out
+    assert check(root, "--category", "cups", "--folds", "9") == 2
+    assert "--folds 9 is of --protocol crossfit" in capsys.readouterr().err
+
+
 def test_the_protocol_that_the_pictures_allow(root, capsys):
     assert check(root, "--category", "cups", "--protocol", "auto") == 0
     printed = capsys.readouterr().out

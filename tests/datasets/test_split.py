@@ -123,22 +123,32 @@ def test_paper_says_that_the_test_set_chooses() -> None:
     assert len(parts.test) == 83 and len(parts.train) == 209
 
 
+@pytest.mark.parametrize("folds", [2, FOLDS, 10])
 @pytest.mark.parametrize("entries", [BOTTLE, items(50)], ids=["own split", "items"])
-def test_crossfit_deals_all_labelled_images_to_five_folds_clusters_whole(entries: list[tuple[str, ...]]) -> None:
+def test_crossfit_deals_all_labelled_images_to_folds_clusters_whole(entries: list[tuple[str, ...]], folds: int) -> None:
     images = images_of(*entries)
-    parts = split(images, "crossfit", 0)
-    assert parts.selection_split == "other folds" and set(parts.fold) == set(range(FOLDS))
+    parts = split(images, "crossfit", 0, folds)
+    assert parts.selection_split == "other folds" and set(parts.fold) == set(range(folds))
     np.testing.assert_array_equal(parts.val, parts.test)
     np.testing.assert_array_equal(parts.train, split(images, "paper", 0).train)
     for kind, count in kinds(images, parts.val).items():
-        by_fold = [kinds(images, parts.val[parts.fold == fold])[kind] for fold in range(FOLDS)]
+        by_fold = [kinds(images, parts.val[parts.fold == fold])[kind] for fold in range(folds)]
         assert max(by_fold) - min(by_fold) <= (1 if entries is BOTTLE else count / 4)
-    for one in range(FOLDS):
+    for one in range(folds):
         within, others = parts.val[parts.fold == one], parts.val[parts.fold != one]
         assert not pixels(images, within) & pixels(images, others)
         assert not {images.samples[i].group for i in within} & {images.samples[i].group for i in others}
-    other = split(images, "crossfit", 1)
+    other = split(images, "crossfit", 1, folds)
     assert other.hash != parts.hash and not np.array_equal(other.fold, parts.fold)
+
+
+def test_five_folds_are_fewer_where_there_are_fewer_groups_and_other_numbers_are_refused() -> None:
+    images = images_of(*own_split(9, 3, dent=4))
+    assert set(split(images, "crossfit", 0).fold) == set(split(images, "crossfit", 0, 4).fold) == set(range(4))
+    message = "folder/cups has 3 normal and 4 defective groups of .* fill 4 folds, and --folds 6 is asked for; lower"
+    with pytest.raises(DataError, match=message):
+        split(images, "crossfit", 0, 6)
+    assert len(split(images, "holdout", 0, 6).fold) == 0, "other protocols have no folds"
 
 
 def test_crossfit_wants_both_kinds_in_two_folds() -> None:

@@ -267,7 +267,8 @@ CHANGED = {
     "category": ("bottle",),
     "normal_folder": "gut",
     "model": ("mean_image",),
-    "protocol": "paper",
+    "protocol": "crossfit",
+    "folds": 10,
     "seed": (1,),
     "size_px": (65,),
     "fit": "tile",
@@ -296,7 +297,9 @@ def test_equal_experiments_have_equal_hashes_in_every_process():
 
 def test_every_field_changes_the_hash():
     assert set(CHANGED) == {field.name for field in dataclasses.fields(Experiment)}
-    needs = {"tiles_across": {"fit": "tile"}, "normal_folder": {"dataset": ("folder",)}}
+    needs = {
+        "tiles_across": {"fit": "tile"}, "normal_folder": {"dataset": ("folder",)}, "folds": {"protocol": "crossfit"},
+    }  # fmt: skip
     changed = [Experiment(**needs.get(name, {}), **{name: value}) for name, value in CHANGED.items()]
     assert len({experiment.hash() for experiment in (Experiment(), *changed)}) == len(CHANGED) + 1
 
@@ -328,6 +331,18 @@ def test_tiles_across_are_of_the_fit_tile_and_their_image_has_bounds(options, me
 )
 def test_a_normal_folder_is_a_name_and_of_the_users_own_folders(options, message):
     assert complaint({"normal_folder": "gut", **options}) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 10}, "--folds 10 is of --protocol crossfit, and --protocol is holdout."),
+        ({"folds": 10, "protocol": "auto"}, "--folds 10 is of --protocol crossfit, and --protocol is auto."),
+        ({"folds": 1, "protocol": "crossfit"}, "--folds 1: 2 or more is expected."),
+    ],
+)
+def test_folds_are_two_or_more_and_of_protocol_crossfit(options, message):
+    assert complaint(options) == message
 
 
 def test_an_option_that_is_not_set_leaves_the_hashes_of_older_experiments():

@@ -5,7 +5,7 @@ import math
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from orchestrator.experiment.distributions import holds, parameters, unit
+from orchestrator.experiment.distributions import holds, parameters, points, unit
 
 LETTERS = CategoricalDistribution(["a", "b", "c"])
 
@@ -32,6 +32,21 @@ def test_a_values_place_between_the_ends_of_its_distribution(distribution, value
 )
 def test_what_a_distribution_does_not_hold(distribution, value):
     assert not holds(distribution, value)
+
+
+@pytest.mark.parametrize(
+    ("space", "count"),
+    [
+        ({}, 1),
+        ({"letter": LETTERS, "depth": IntDistribution(2, 10, step=4)}, 9),
+        ({"bank": IntDistribution(50, 400, log=True)}, 351),
+        ({"narrow": FloatDistribution(3, 3), "letter": LETTERS}, 3),
+        ({"grid": FloatDistribution(0, 1, step=0.1)}, 11),
+        ({"lr": FloatDistribution(1e-4, 1e-2, log=True), "letter": LETTERS}, math.inf),
+    ],
+)
+def test_the_points_of_a_space(space, count):
+    assert points(space) == count
 
 
 @pytest.mark.parametrize(

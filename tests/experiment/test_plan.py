@@ -19,7 +19,8 @@ PAPER = PRESETS["sa_skip_ganomaly"]["paper"]
 CHANGED = {  # every field of a job that decides its rows, with another value
     "seed": {"seed": (1,)},
     "model": {"model": ("skip_ganomaly",)},
-    "protocol": {"protocol": "paper"},
+    "protocol": {"protocol": "crossfit"},
+    "folds": {"protocol": "crossfit", "folds": 10},
     "size_px": {"size_px": 128},
     "fit": {"fit": "stretch"},
     "tiles across": {"fit": "tile", "tiles_across": 2},
@@ -99,6 +100,14 @@ def test_a_name_with_any_characters_is_one_path_segment(make_job):
     job_id = make_job("../a b/ü").id
     assert "/" not in job_id and " " not in job_id and not job_id.startswith(".") and job_id.isascii()
     assert make_job("ü").id != make_job("ö").id
+
+
+def test_a_job_has_no_more_trials_than_its_space_has_points(make_job):
+    scores = len(SPACES["sa_skip_ganomaly"]["score"].choices)
+    others = tuple(f"{name}={value}" for name, value in PAPER.items() if name != "score")
+    assert make_job(trials=20, set=others).trials == scores
+    assert make_job(trials=3, set=others).trials == 3 and make_job(trials=20).trials == 20
+    assert make_job(trials=20, set=(*others, "score=paper")).trials == 1
 
 
 def test_seeds_of_trials_differ_between_trials_and_jobs(make_job):

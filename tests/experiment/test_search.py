@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from orchestrator.experiment import search
 from orchestrator.results.rows import COMPLETED, FAILED, PRUNED
@@ -102,6 +102,39 @@ def test_suggestions_stay_inside_the_space(sampler, history):
             _, params = suggested(rows[:count], index, sampler, space)
             assert list(params) == list(space)
             assert all(space[name]._contains(params[name]) for name in space)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_logarithmic_range_is_searched_by_decades(sampler):
+    """The lower half of the decades is a thirtieth of the range."""
+    rates = [suggested([], 2, sampler, seed=seed)[1]["lr"] for seed in range(40)]
+    assert 10 <= sum(rate < 10**-2.5 for rate in rates) <= 30
+
+
+def test_both_models_see_a_logarithmic_range_by_decades(row):
+    """The best learning rate lies at a fiftieth of the range: what is suggested next keeps to its decade."""
+    log_lrs = np.linspace(-4, -1, 16)
+    rows = [row(i, {"lr": float(10**x)}, [float(0.9 - (x + 2.7) ** 2 / 5)]) for i, x in enumerate(log_lrs)]
+    for sampler in ("gp", "tpe"):
+        rates = [suggested(rows, 16, sampler, {"lr": SPACE["lr"]}, seed)[1]["lr"] for seed in range(9)]
+        assert 1e-3 < median(rates) < 4e-3
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_small_space_is_tried_point_by_point(sampler, row):
+    space = {"levels": CategoricalDistribution(["8", "16"]), "depth": IntDistribution(2, 4)}
+    rows = []
+    for index in range(6):
+        _, params = search.suggest(space, {}, rows, index, 1, sampler)
+        rows.append(row(index, params, [0.5 + 0.1 * params["depth"]], status=FAILED if index == 1 else COMPLETED))
+    assert len({own.params for own in rows}) == 6
+    assert search.suggest(space, {}, rows, 6, 1, sampler)[1] in [json.loads(own.params) for own in rows], "all tried"
+
+
+def test_what_was_new_is_suggested_as_ever(history, monkeypatch):
+    found = suggested(history, 12)
+    monkeypatch.setattr(search, "ASKED", 1)
+    assert suggested(history, 12) == found
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

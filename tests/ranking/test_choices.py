@@ -27,6 +27,12 @@ def test_sizes_and_protocols_have_columns_of_their_own(make_job):
     assert told(make_job(), make_job(size_px=128), make_job(protocol="paper")) == ["", "", ""]
 
 
+def test_folds_are_told_apart_where_there_are_any(make_job):
+    five, ten = (make_job(protocol="crossfit", folds=folds) for folds in (5, 10))
+    assert told(five, ten, make_job()) == ["5 folds", "10 folds", ""]
+    assert told(ten, make_job()) == told(five, make_job()) == ["", ""], "the protocol has a column of its own"
+
+
 def test_what_is_fixed_in_one_is_searched_in_the_other(make_job):
     assert told(make_job(set=("lr=0.001",)), make_job()) == ["lr fixed to 0.001", "lr searched"]
 

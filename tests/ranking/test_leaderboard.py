@@ -475,6 +475,14 @@ def test_the_caption_warns_of_figures_chosen_on_the_test_part(row):
     assert "optimistic" not in reading.caption(frame(row(A)))
 
 
+def test_the_caption_says_how_many_folds_there_were(row):
+    five, three = (row(A, job={"protocol": "crossfit"}, folds=json.dumps([{}] * folds)) for folds in (5, 3))
+    untold = row(A, job={"protocol": "crossfit"})
+    assert "each of 5 folds of the labelled images" in reading.caption(frame(five, row(B), untold))
+    assert "each of 3 or 5 folds" in reading.caption(frame(five, three))
+    assert "each of several folds" in reading.caption(frame(untold).drop(columns="folds")), "of trials"
+
+
 # -- SQL
 
 

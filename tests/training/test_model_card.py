@@ -62,6 +62,10 @@ def test_each_protocol_says_what_chose(row, protocol, said):
     assert said in card(row(protocol))
 
 
+def test_the_folds_are_as_many_as_the_row_tells(row):
+    assert "Each of 3 parts of the labelled pictures" in card(row("crossfit", folds="[{}, {}, {}]"))
+
+
 def test_its_limits_are_those_of_its_data(row):
     limits = card(row(unreadable_images=2, stopped="behind by the race", note="batch halved")).split("## Limits")[1]
     assert "209 good pictures of `bottle`" in limits and "Its figures are of 42 pictures" in limits

@@ -174,13 +174,19 @@ def test_without_a_completed_trial_there_is_nothing_to_refit(job, make_trial):
     assert refit.refit_task(job, [make_trial(job, 0, [], status="failed")]) is None
 
 
+def test_a_row_notes_that_its_space_had_no_more_points(job, winner, images):
+    small = dataclasses.replace(job, trials=1, experiment=dataclasses.replace(job.experiment, trials=8))
+    result, _ = refit.refit(refit.refit_task(small, [winner]), images, Selections(CPU), 0.0)
+    assert result.row.note == "its search space has 1 point, and got no more trials"
+
+
 # -- cross-fitting
 
 
 @pytest.fixture(scope="module")
 def crossfitted(job, images, train):
     """A job under crossfit, two trials of it, and their refit."""
-    asked = dataclasses.replace(job.experiment, protocol="crossfit", steps_per_epoch=2)
+    asked = dataclasses.replace(job.experiment, protocol="crossfit", folds=3, steps_per_epoch=2)
     job = dataclasses.replace(job, experiment=asked)
     rows = [train(plan.trial_task(job, index, {}, 9), images) for index in (0, 1)]
     return rows, refit.refit(refit.refit_task(job, rows), images, Selections(CPU), 0.0)[0]
@@ -205,7 +211,7 @@ def test_under_crossfit_the_row_is_of_the_choice_on_every_labelled_image(crossfi
     assert row.test_auc == image.auroc(labels, values) and row.test_auc <= row.val_auc
     assert row.recall == ((values >= thresholds) & (labels == 1)).sum() / (labels == 1).sum()
     folds = json.loads(row.folds)
-    assert len(folds) == 5 and {fold["trial"] for fold in folds} <= {trial.trial_id for trial in rows}
+    assert len(folds) == 3 and {fold["trial"] for fold in folds} <= {trial.trial_id for trial in rows}
     assert row.selection_split == "other folds" and row.pixel_auroc is not None
 
 

@@ -39,6 +39,12 @@ def test_other_seeds_and_other_images_are_selected_anew(fabric, make_job):
     assert selections.of(job, dataclasses.replace(fabric, data_hash="other")) is not first
 
 
+def test_another_number_of_folds_divides_anew(fabric, make_job):
+    selections = Selections(CPU)
+    jobs = [make_job("fabric", size_px=32, protocol="crossfit", folds=folds) for folds in (5, 3)]
+    assert [len(set(selections.of(job, fabric).split.fold)) for job in jobs] == [5, 3]
+
+
 def test_the_same_pictures_by_another_fit_are_selected_anew(fabric, make_job):
     """In one process, a letterbox run and then a stretch run."""
     frame = dataclasses.replace(fabric.frame, stretches=True)

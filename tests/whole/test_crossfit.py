@@ -26,12 +26,13 @@ def run(few_images, tmp_path_factory):
 
 def test_the_ranking_the_report_and_predict_say_what_its_figures_are(run, few_images, tmp_path, capsys):
     out = run("out", 2)
-    assert "each fifth of the labelled images is judged by what was best on the other four" in capsys.readouterr().out
+    assert "each of 5 folds of the labelled images is judged by what was best on the others" in capsys.readouterr().out
     assert main(["report", "--output", out, "--to", str(tmp_path / "report.html")]) == 0
     capsys.readouterr()
     assert main(["predict", f"{few_images}/fabric/test/good", "--output", out, "--to", str(tmp_path / "judged")]) == 0
     said = capsys.readouterr().out
-    assert "by choosing on four fifths of the labelled pictures" in said and "chosen on all labelled pictures" in said
+    assert "by choosing on all folds of the labelled pictures but one" in said
+    assert "chosen on all labelled pictures" in said
 
 
 def test_more_trials_go_on_from_those_that_are_there_and_are_judged_anew(run, plain_rows):
