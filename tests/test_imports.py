@@ -79,7 +79,7 @@ ROOMS = {  # of orchestrator/: what each may import, beside the ground
     "estimate": {"training", "experiment", "results"},
     "sweep": {"estimate", "training", "experiment", "results"},
     "local_backend": {"sweep", "estimate", "training", "experiment", "results"},
-    "ray_backend": {"sweep", "estimate", "training", "experiment", "results"},
+    "ray_backend": {"sweep", "estimate", "deploy", "training", "experiment", "results"},
     "display": {"sweep", "estimate", "ranking", "experiment", "results"},
     "cli": {
         "display", "local_backend", "ray_backend", "sweep", "estimate", "deploy", "report", "ranking", "training",
