@@ -35,14 +35,15 @@ def main(asked) -> int:
 
 
 def _detectors(asked) -> list[TrainedDetector]:
-    """One for each category. Raises InputError where there are more of one."""
-    names = ("dataset", "category", "model", "protocol")
+    """One for each category; the replicas build their own of its checkpoint. Raises InputError where there are more of
+    one."""
+    names = {name: getattr(asked, name) for name in ("dataset", "category", "model", "protocol")}
+    how = {"threshold_at": asked.threshold_at, "device": "cpu", "tell": warn}
     if not asked.checkpoint:
-        choice = {name: getattr(asked, name) for name in names}
-        return load_each(asked.output, **choice, threshold_at=asked.threshold_at, tell=warn)
-    if any(getattr(asked, name) for name in names):
+        return load_each(asked.output, **names, **how)
+    if any(names.values()):
         raise InputError("--checkpoint names a detector: leave --dataset, --category, --model and --protocol out.")
-    found = [load(checkpoint=place, threshold_at=asked.threshold_at) for place in asked.checkpoint]
+    found = [load(checkpoint=place, **how) for place in asked.checkpoint]
     categories = [detector.checkpoint.config.category for detector in found]
     if len(set(categories)) < len(found):
         raise InputError(f"--checkpoint: the detectors are of {', '.join(categories)}; one of each is expected.")

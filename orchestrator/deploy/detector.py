@@ -117,13 +117,14 @@ def load_each(
     model: str | None = None,
     protocol: str | None = None,
     threshold_at: str | None = None,
+    device: torch.device | str | None = None,
     tell: Callable[[str], object] = warnings.warn,
 ) -> list[TrainedDetector]:
     """What `load` gives for each of these categories; by default, for each that the output has finished jobs of."""
     wish = threshold_wish.parse(threshold_at) if threshold_at else None
     with _opened(output, tell) as opened:
         names = dict.fromkeys(category) or choose.categories(opened, dataset) or [None]
-        return [built(choose.best(opened, dataset, name, model, protocol, tell), wish) for name in names]
+        return [built(choose.best(opened, dataset, name, model, protocol, tell), wish, device) for name in names]
 
 
 def built(found: Checkpoint, wish: Wish | None = None, device: torch.device | str | None = None) -> TrainedDetector:
