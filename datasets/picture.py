@@ -55,10 +55,15 @@ def read(root: Path, sample: Sample, frame: Frame) -> Picture:
 
 def read_pixels(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 of a picture that no dataset knows, upright. Raises UnreadableError."""
-    undecoded = Undecoded(_read_bytes(path.parent, path.name), path.name)
+    return pixels_of(_read_bytes(path.parent, path.name), path.name)
+
+
+def pixels_of(content: bytes, name: str) -> np.ndarray:
+    """The same of the bytes of a picture's file; `name` is what an error calls it."""
+    undecoded = Undecoded(content, name)
     with undecoded.weighed():
         image, _ = undecoded.decoded()
-        return _rgb(image, path.name)
+        return _rgb(image, name)
 
 
 def read_mask(root: Path, path: str) -> np.ndarray:

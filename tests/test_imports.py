@@ -79,8 +79,8 @@ ROOMS = {  # of orchestrator/: what each may import, beside the ground
     "estimate": {"training", "experiment", "results"},
     "sweep": {"estimate", "training", "experiment", "results"},
     "local_backend": {"sweep", "estimate", "training", "experiment", "results"},
-    "ray_backend": {"sweep", "estimate", "training", "experiment", "results"},
     "tracking": {"sweep", "deploy", "training", "results"},
+    "ray_backend": {"sweep", "estimate", "deploy", "training", "experiment", "results"},
     "display": {"sweep", "estimate", "ranking", "experiment", "results"},
     "cli": {
         "display", "local_backend", "ray_backend", "tracking", "sweep", "estimate", "deploy", "report", "ranking",

@@ -38,6 +38,10 @@ defectsweep predict camera/2026-11-24 --output results --category bracket --to j
 defectsweep predict new_parts --output results --category bracket --threshold-at recall=0.99
 defectsweep predict --watch camera/today --output results --category bracket --to judged --sort-into sorted
 defectsweep predict part.png --checkpoint results/checkpoints/JOB --export bracket.pt2""",
+    "serve": """
+defectsweep serve --output results
+curl --data-binary @part.png http://localhost:8000/judge/bracket
+DEFECTSWEEP_TOKEN=SECRET defectsweep serve --output results --host 0.0.0.0 --replicas 2""",
     "ensemble": """
 defectsweep ensemble --output results --data-root parts""",
     "compact": """
@@ -77,6 +81,7 @@ def parser() -> Parser:
         ("leaderboard", "print the ranking of an output", _add_leaderboard),
         ("report", "write what an output holds as one HTML file: ranking, curves, search, pictures", _add_report),
         ("predict", "judge new pictures by a trained detector: scores, verdicts, heat maps", _add_predict),
+        ("serve", "judge pictures that come over HTTP, by trained detectors on Ray Serve, until Ctrl-C", _add_serve),
         ("ensemble", "let the best detectors of each category judge together; nothing is trained", _add_ensemble),
         ("figures", "draw the paper's figures 8, 9 and 10 from an output's rows, as PNG and SVG", _add_figures),
         ("compact", "merge an output's many small files of rows into a few; sweeps may be running", _add_output),
@@ -256,6 +261,43 @@ def _add_predict(predict: Parser) -> None:
         "--export", metavar="FILE",
         help="write the detector as a program of its own, .pt2 (torch.export) or .onnx, for uint8 RGB of the first "
         "picture's size, and check it on these pictures",
+    )  # fmt: skip
+
+
+def _add_serve(serve: Parser) -> None:
+    serve.add_argument(
+        "--output", default="results", metavar="DIR/URI",
+        help="of each category, take the detector of the highest validation AUROC from this output (default: results)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--category", action="append", default=[], metavar="NAME",
+        help="serve this category; repeatable (default: all that have a finished job)",
+    )  # fmt: skip
+    for name in ("dataset", "model", "protocol"):
+        serve.add_argument(f"--{name}", metavar="NAME", help=f"of this {name} of the output")
+    serve.add_argument(
+        "--checkpoint", action="append", default=[], metavar="DIR/URI",
+        help="take the detector of this folder (OUTPUT/checkpoints/JOB) instead; repeatable",
+    )  # fmt: skip
+    serve.add_argument(
+        "--threshold-at", metavar="WISH", help="another threshold than the detectors' own, as for 'predict'"
+    )
+    serve.add_argument(
+        "--host", default="localhost", metavar="ADDRESS",
+        help="address of this machine to listen at, 0.0.0.0 for all; other than localhost, it needs a token "
+        "(default: localhost)",
+    )  # fmt: skip
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="0 for any that is free (default: 8000)")
+    serve.add_argument(
+        "--token", metavar="TEXT",
+        help="answer only who sends 'Authorization: Bearer TEXT' (default: what DEFECTSWEEP_TOKEN holds, if it is set)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--replicas", type=int, default=1, metavar="N", help="processes that judge each category (default: 1)"
+    )
+    serve.add_argument(
+        "--address", metavar="ADDRESS",
+        help="Ray cluster to join (default: the one this machine belongs to, else a new one here)",
     )  # fmt: skip
 
 

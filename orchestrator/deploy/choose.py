@@ -16,6 +16,11 @@ def given(root: str) -> Checkpoint:
     return checkpoint.load(Storage(root))
 
 
+def categories(output: Output, dataset: str | None = None) -> list[str]:
+    """Those that an output, or one dataset of it, has finished jobs of."""
+    return sorted({job.category for job in _finished(output) if dataset in (None, job.dataset)})
+
+
 def best(
     output: Output,
     dataset: str | None = None,
@@ -33,7 +38,7 @@ def best(
     and where no checkpoint can be read: what is wrong with the best. One whose checkpoint is missing or wrong is
     told of, and the next best taken.
     """
-    jobs = [job for job in output.jobs() if job.status == COMPLETED and job.val_auc is not None]
+    jobs = _finished(output)
     if not jobs:
         raise InputError(
             f"--output {output.root} holds no finished job. 'defectsweep run --output {output.root}' makes some; "
@@ -54,6 +59,10 @@ def best(
             tell(f"a better detector cannot be used, and the next best judges: {error}")
         return found
     raise faults[0]
+
+
+def _finished(output: Output) -> list[JobRow]:
+    return [job for job in output.jobs() if job.status == COMPLETED and job.val_auc is not None]
 
 
 def _load(output: Output, job: JobRow) -> Checkpoint:

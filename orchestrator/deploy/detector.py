@@ -1,9 +1,10 @@
 """A trained detector in Python: chosen and built as `predict` does it, and it judges as `predict` does."""
 
+import contextlib
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import orchestrator.deploy.heat_maps as heat_maps
 import orchestrator.deploy.threshold_wish as threshold_wish
 from model.contract import Detector
 from orchestrator.deploy.judging import Prediction, Source, Times, judged, pictures_of, predictions, source
+from orchestrator.deploy.lookout import Lookout
+from orchestrator.deploy.threshold_wish import Wish
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
 from orchestrator.results.row_files import to_table
@@ -44,13 +47,25 @@ class TrainedDetector:
         """A picture of this score or more is defective."""
         return self.checkpoint.config.threshold
 
+    @functools.cached_property
+    def lookout(self) -> Lookout:
+        """Sees all that is judged, call after call."""
+        return Lookout(self.checkpoint.config)
+
     def judge(self, pictures: Picture | Iterable[Picture]) -> pd.DataFrame:
         """A row for each picture, in order: the columns of predictions.csv but for the heat map. Of an array, `path` is
         its place among the pictures; a folder stands for the pictures in it. What cannot be read or scored is a row
-        with its `error`. Raises InputError for a path that is not there, and an array that is no picture."""
-        rows = predictions(
-            self.network, self.checkpoint.config, list(_sources(pictures)), Path(), maps="none", times=Times()
-        )
+        with its `error`. Raises InputError for a path that is not there, and an array that is no picture.
+
+        Warns, once of each change, where pictures no longer look like those that the detector learned from: most of 20
+        in a row, of one call or of many, or of a call's 5 to 19."""
+        own = list(_sources(pictures))
+        config, see = self.checkpoint.config, self.lookout.see
+        rows = predictions(self.network, config, own, Path(), maps="none", times=Times(), see=see)
+        if len(rows) > 1:
+            self.lookout.end()
+        for line in self.lookout.news():
+            warnings.warn(line, stacklevel=2)
         return to_table(Prediction, rows).to_pandas().drop(columns="heat_map")
 
     def heat_map(self, picture: Picture) -> Image.Image:
@@ -85,19 +100,46 @@ def load(
     wish = threshold_wish.parse(threshold_at) if threshold_at else None
     names = {"dataset": dataset, "category": category, "model": model, "protocol": protocol}
     if checkpoint is None:
-        found = _best(Output(os.fspath(output)), names, tell)
+        with _opened(output, tell) as opened:
+            found = choose.best(opened, **names, tell=tell)
     elif any(names.values()):
         raise InputError("--checkpoint names one detector: leave --dataset, --category, --model and --protocol out.")
     else:
         found = choose.given(os.fspath(checkpoint))
+    return built(found, wish, device)
+
+
+def load_each(
+    output: str | os.PathLike = "results",
+    *,
+    category: Sequence[str] = (),
+    dataset: str | None = None,
+    model: str | None = None,
+    protocol: str | None = None,
+    threshold_at: str | None = None,
+    device: torch.device | str | None = None,
+    tell: Callable[[str], object] = warnings.warn,
+) -> list[TrainedDetector]:
+    """What `load` gives for each of these categories; by default, for each that the output has finished jobs of."""
+    wish = threshold_wish.parse(threshold_at) if threshold_at else None
+    with _opened(output, tell) as opened:
+        names = dict.fromkeys(category) or choose.categories(opened, dataset) or [None]
+        return [built(choose.best(opened, dataset, name, model, protocol, tell), wish, device) for name in names]
+
+
+def built(found: Checkpoint, wish: Wish | None = None, device: torch.device | str | None = None) -> TrainedDetector:
+    """The detector of a checkpoint, with another threshold where one is wished for."""
     found, meaning = threshold_wish.granted(wish, found) if wish else (found, ())
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return TrainedDetector(found, found.detector(torch.device(device)), tuple(meaning))
 
 
-def _best(output: Output, names: dict[str, str | None], tell: Callable[[str], object]) -> Checkpoint:
+@contextlib.contextmanager
+def _opened(root: str | os.PathLike, tell: Callable[[str], object]) -> Iterator[Output]:
+    """An output, whose files that could not be read are told of when the context ends."""
+    output = Output(os.fspath(root))
     try:
-        return choose.best(output, **names, tell=tell)
+        yield output
     finally:
         for path, reason in sorted(output.skipped.items()):
             tell(f"skipped {path}: {reason}")

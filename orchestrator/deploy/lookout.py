@@ -1,5 +1,7 @@
 """Whether the pictures that are judged still look like those that their detector learned from, in words."""
 
+from collections.abc import Mapping
+
 from orchestrator.deploy.judging import Judged
 from orchestrator.metrics import looks
 from orchestrator.metrics.looks import Change
@@ -17,7 +19,11 @@ class Lookout:
 
     def see(self, one: Judged) -> None:
         """Takes in a picture that has a verdict."""
-        self._changes += self._pictures.see(one.row.path, one.looks)
+        self.look(one.row.path, one.looks)
+
+    def look(self, name: str, looks: Mapping[str, float]) -> None:
+        """The same by a picture's name and its numbers."""
+        self._changes += self._pictures.see(name, looks)
 
     def end(self) -> None:
         """No more pictures come."""

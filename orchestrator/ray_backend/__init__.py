@@ -1,8 +1,8 @@
-"""The sweep on a Ray cluster: the only package that imports Ray.
+"""The sweep, and the service, on a Ray cluster: the only package that imports Ray.
 
 cluster.py joins or starts one; trials.py runs the trials under one Tuner; refits.py runs the winners under Ray Train;
 watchdog.py ends a run whose cluster has died; backend.py is the flow. The images of each category lie once in the
-object store, and every worker of a node reads them in place.
+object store, and every worker of a node reads them in place. serving.py keeps the replicas of `defectsweep serve`.
 """
 
 import os

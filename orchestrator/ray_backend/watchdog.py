@@ -12,21 +12,22 @@ import ray
 from orchestrator.ray_backend.cluster import answers
 
 EVERY_S, MISSES = 2.0, 3
+FAREWELL = "Every row that was finished is kept; run the same command again."
 
 
 @contextlib.contextmanager
-def watched(screen: TextIO) -> Iterator[None]:
+def watched(screen: TextIO, farewell: str = FAREWELL) -> Iterator[None]:
     """While the context lasts, a thread asks this node's raylet and the cluster's control service (GCS) for a sign of
-    life. After MISSES without one it says so on `screen` and ends the process with status 1."""
+    life. After MISSES without one it says so on `screen`, with `farewell`, and ends the process with status 1."""
     over = threading.Event()
-    threading.Thread(target=_watch, args=(screen, over), name="watchdog", daemon=True).start()
+    threading.Thread(target=_watch, args=(screen, farewell, over), name="watchdog", daemon=True).start()
     try:
         yield
     finally:
         over.set()
 
 
-def _watch(screen: TextIO, over: threading.Event) -> None:
+def _watch(screen: TextIO, farewell: str, over: threading.Event) -> None:
     node = ray._private.worker.global_worker.node
     if node is None:
         return  # a client from outside the cluster (ray://), which notices by itself
@@ -40,10 +41,7 @@ def _watch(screen: TextIO, over: threading.Event) -> None:
         for what, is_there in signs.items():
             missed[what] = 0 if is_there() else missed[what] + 1
             if missed[what] >= MISSES and not over.is_set():
-                screen.write(
-                    f"\ndefectsweep: Ray has died: {what}. Every row that was finished is kept; "
-                    "run the same command again.\n"
-                )
+                screen.write(f"\ndefectsweep: Ray has died: {what}. {farewell}\n")
                 screen.flush()
                 os._exit(1)
 

@@ -1,5 +1,6 @@
 """A detector in Python: the one that `predict` takes, and its rows; every mistake one line."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from PIL import Image
 
 from orchestrator import cli
-from orchestrator.deploy import load
+from orchestrator.deploy import load, load_each
 from orchestrator.errors import InputError
+from orchestrator.metrics import looks
 from orchestrator.results.output import Output
 
 
@@ -116,6 +118,47 @@ def test_what_cannot_be_used_is_warned_of(make_checkpoint, tmp_path):
 def test_what_is_no_picture_is_said(detector, pictures, message):
     with pytest.raises(InputError, match=message):
         detector.judge(pictures)
+
+
+def test_each_category_gets_the_detector_that_load_takes(make_checkpoint, tmp_path):
+    output = Output(str(tmp_path))
+    for category, model, val_auc in (("cap", "mean_image", 0.8), ("cap", "ganomaly", 0.9), ("bottle", "ganomaly", 0.7)):
+        row, files = make_checkpoint(model, job={"category": category}, val_auc=val_auc)
+        output.write_checkpoint(row.job_id, files)
+        output.write_job(row)
+    for names in ({}, {"model": "ganomaly"}, {"threshold_at": "recall=0.9"}):
+        for detector in (found := load_each(tmp_path, **names)):
+            own = load(tmp_path, category=detector.checkpoint.config.category, **names)
+            assert (detector.checkpoint.config, detector.meaning) == (own.checkpoint.config, own.meaning)
+        assert [detector.checkpoint.config.category for detector in found] == ["bottle", "cap"]
+    (named,) = load_each(tmp_path, category=["cap", "cap"])
+    assert named.checkpoint.config.category == "cap"
+    with pytest.raises(InputError, match="category 'cup' does not exist"):
+        load_each(tmp_path, category=["cup"])
+    with pytest.raises(InputError, match="model 'mean_image' does not exist"):
+        load_each(tmp_path, model="mean_image")
+
+
+def learned_from_grey(detector):
+    """The same, of pictures of a brightness of a half."""
+    known = looks.quantiles({"brightness": np.linspace(0.45, 0.55, 50)})
+    config = dataclasses.replace(detector.checkpoint.config, looks=known)
+    return dataclasses.replace(detector, checkpoint=dataclasses.replace(detector.checkpoint, config=config))
+
+
+def test_another_light_is_warned_of_once_picture_by_picture_or_in_one_call(detector, recwarn):
+    dark, grey = np.full((32, 32, 3), 30, np.uint8), np.full((32, 32, 3), 128, np.uint8)
+    one_by_one = learned_from_grey(detector)
+    for _ in range(19):
+        one_by_one.judge([dark])
+    assert not recwarn
+    with pytest.warns(UserWarning, match="from 0 on, 20 of 20 pictures are darker"):
+        one_by_one.judge([dark])
+    one_by_one.judge([dark] * 30)
+    learned_from_grey(detector).judge([grey] * 30 + [dark] * 4)
+    assert not recwarn
+    with pytest.warns(UserWarning, match="from 0 on, 5 of 5 pictures are darker"):
+        learned_from_grey(detector).judge([dark] * 5)
 
 
 def test_a_checkpoint_is_one_detector_already(output):
