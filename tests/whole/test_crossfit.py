@@ -17,8 +17,8 @@ def run(few_images, tmp_path_factory):
         out = str(folder / name)
         asked = f"--dataset folder --data-root {few_images} --category fabric --size-px 32 --model patch_gaussian"
         asked += " --model ganomaly"
-        budget = f"--epochs 3 --steps-per-epoch 2 --batch 4 --protocol crossfit --backend local --trials {trials}"
-        assert main(["run", *asked.split(), *budget.split(), "--output", out]) == 0
+        budget = f"--epochs 3 --steps-per-epoch 2 --batch 4 --protocol crossfit --trials {trials} --no-race"
+        assert main(["run", *asked.split(), *budget.split(), "--backend", "local", "--output", out]) == 0
         return out
 
     return run
