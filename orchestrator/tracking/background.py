@@ -15,7 +15,7 @@ from orchestrator.results.output import Output
 from orchestrator.results.rows import JobRow, TrialRow
 from orchestrator.sweep.sweep import Listener, Sweep
 from orchestrator.tracking.sender import Sender
-from orchestrator.tracking.server import NotSentError
+from orchestrator.tracking.server import NotSentError, load_client
 from orchestrator.words import count
 
 RETRY_S = 20.0  # between two tries at a server that does not answer
@@ -30,6 +30,7 @@ class Tracking(Listener):
     def __init__(self, uri: str, output: str):
         self.uri, self.output, self.say = uri, Output(output), print
         self.sender = Sender(uri, self.output, lambda line: self._say(line))
+        load_client()
         self.news = threading.Condition()  # guards all that follows
         self.rows: dict[str, Row] = {}  # by job id: a row of each job that has rows to send
         self.programs: dict[str, JobRow] = {}  # by job id: of jobs whose rows are there

@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,17 +56,23 @@ def address(text: str) -> str:
     return found
 
 
+def load_client() -> Callable[[str], Any]:
+    """MLflow's client, whose import takes seconds. Where other threads work, it must be done before: scikit-learn uses
+    the polars that it finds in `sys.modules`, half-imported or not."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    return MlflowClient
+
+
 class Server:
     """A server's experiment, named `experiment` unless the user says MLFLOW_EXPERIMENT_NAME. Rows are those of the
     output named `output`. Methods raise NotSentError."""
 
     def __init__(self, address: str, experiment: str, output: str):
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        from mlflow import MlflowClient
-
+        self.client = load_client()(address)
         self.experiment, self.output = os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment, output
-        self.client = MlflowClient(address)
         self.experiment_id: str | None = None
 
     def begin(self, id: str, sent: str | None, tags: dict[str, str], started_ms: int | None) -> tuple[str, bool]:

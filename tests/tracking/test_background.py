@@ -1,5 +1,8 @@
 """A sweep beside a server that does not answer: it goes on, and says how to send what is missing."""
 
+import subprocess
+import sys
+
 import pytest
 
 from orchestrator.estimate.schedule import Place
@@ -42,6 +45,17 @@ def test_a_server_that_does_not_answer_is_told_of_once_and_the_sweep_ends(reques
         f"1 job is not wholly at mlflow:{address}. To send what is missing:",
         f"  defectsweep track {output.root} mlflow:{address}",
     ]
+
+
+def test_the_client_is_imported_before_the_sweep_goes_on(closed_port, tmp_path, checkout):
+    """By a thread beside it, it failed a job: scikit-learn saw a half-imported polars."""
+    code = f"""
+import sys
+from orchestrator.tracking.background import Tracking
+assert "mlflow" not in sys.modules
+Tracking("mlflow:{closed_port}", {str(tmp_path)!r})
+assert "mlflow" in sys.modules"""
+    subprocess.run([sys.executable, "-c", code], cwd=checkout, check=True)
 
 
 def test_a_sweep_that_is_interrupted_does_not_wait(swept, silent, monkeypatch):

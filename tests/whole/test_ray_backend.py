@@ -35,7 +35,7 @@ def command(data: Path, output: Path, *more: str) -> list[str]:
     return [
         sys.executable, str(CHECKOUT / "orchestrator" / "run_all.py"), "--dataset", "folder", "--data-root", str(data),
         *categories, "--model", "sa_skip_ganomaly", "--size-px", "32", "--epochs", "3", "--trials", str(TRIALS),
-        "--parallel-trials", "2", "--output", str(output), *more,
+        "--parallel-trials", "2", "--no-race", "--output", str(output), *more,
     ]  # fmt: skip
 
 
