@@ -14,7 +14,7 @@ class Lookout:
     version, has no news."""
 
     def __init__(self, config: Config):
-        self._pictures = looks.Lookout(config.looks or {})
+        self._pictures = looks.LastPictures(config.looks or {})
         self._changes: list[Change] = []
 
     def see(self, one: Judged) -> None:

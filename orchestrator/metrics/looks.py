@@ -80,8 +80,8 @@ class Change:
 
 
 @dataclass
-class Lookout:
-    """Pictures in the order in which they come. What has changed is told once a kind."""
+class LastPictures:
+    """The last of the pictures that come, in their order. What has changed is told once a kind."""
 
     known: Mapping[str, list[float]]  # quantiles of normal images
     _last: deque[tuple[str, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=WINDOW))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.metrics import looks
-from orchestrator.metrics.looks import FEWEST, WINDOW, Change, Lookout
+from orchestrator.metrics.looks import FEWEST, WINDOW, Change, LastPictures
 
 
 def pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -21,12 +21,12 @@ def known() -> dict[str, list[float]]:
 
 
 def seen(known: dict, *stretches: np.ndarray, size: tuple[int, int] = (100, 100), end: bool = True) -> list[Change]:
-    lookout, found, place = Lookout(known), [], 0
+    last, found, place = LastPictures(known), [], 0
     for stretch in stretches:
         for picture in stretch:
-            found += lookout.see(str(place), looks.of_picture(picture, size))
+            found += last.see(str(place), looks.of_picture(picture, size))
             place += 1
-    return found + (lookout.end() if end else [])
+    return found + (last.end() if end else [])
 
 
 def blurred(pixels: np.ndarray) -> np.ndarray:
@@ -83,6 +83,6 @@ def test_few_pictures_are_judged_at_their_end_and_fewer_not_at_all(known):
 def test_scores_that_fall_are_news_and_those_that_rise_are_defects():
     known = looks.quantiles({"score": np.linspace(1, 2, 50)})
     for score, words in ((0.1, ["less anomalous"]), (9.0, [])):
-        lookout = Lookout(known)
-        found = [change for place in range(WINDOW) for change in lookout.see(str(place), {"score": score})]
+        last = LastPictures(known)
+        found = [change for place in range(WINDOW) for change in last.see(str(place), {"score": score})]
         assert [change.word for change in found] == words
