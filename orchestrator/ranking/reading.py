@@ -40,6 +40,7 @@ HOW = (
     "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
     "together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
 )
+WHY_STOPPED = 'defectsweep leaderboard --sql "SELECT job_id, stopped FROM leaderboard"'
 CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "differs", "data")
 
 
@@ -164,7 +165,7 @@ def caption(rows: pd.DataFrame) -> str:
     if "paper" in protocols:
         text += "\nprotocol paper chooses on the test part, as the literature often does: its figures are optimistic"
     if "stopped" in rows and (stopped := rows.stopped.notna().sum()):  # trials have none
-        text += f"\nby the race, {stopped} of {count(len(rows), 'job')} got fewer trials: the column stopped says why"
+        text += f"\nby the race, {stopped} of {count(len(rows), 'job')} got fewer trials; why: {WHY_STOPPED}"
     older = len(rows) - len(leaderboard.newest(rows))
     return f"{text}\n{not_ranked(older)}" if older else text
 

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
 
+from orchestrator import cli
 from orchestrator.display import ranking
 from orchestrator.errors import InputError
 from orchestrator.results.output import Output
@@ -48,7 +50,10 @@ def test_how_many_the_race_searched_no_further_is_said_with_the_figures(output, 
     output.write_job(dataclasses.replace(row, trials=2, stopped="its validation AUROC of 0.6 is below it"))
     ranking.print_leaderboard(output)
     said = next(line for line in printed(capsys) if line.startswith("by the race"))
-    assert said == f"by the race, 1 of {len(output.jobs())} jobs got fewer trials: the column stopped says why"
+    told, why = said.split("; why: defectsweep ")
+    assert told == f"by the race, 1 of {len(output.jobs())} jobs got fewer trials"
+    assert cli.main([*shlex.split(why), "--output", output.root]) == 0
+    assert any(line.startswith(row.job_id) and line.endswith("0.6 is below it") for line in printed(capsys))
 
 
 def test_a_runs_own_ranking_compares_only_its_own_jobs(output, capsys):

@@ -45,7 +45,7 @@ def expected(tmp_path_factory) -> dict[str, dict]:
     """What the local backend leaves."""
     output = tmp_path_factory.mktemp("local")
     said = run(output, "--backend", "local")
-    assert "got fewer trials: the column stopped says why" in said
+    assert "got fewer trials; why: defectsweep leaderboard" in said
     assert "nothing to do" in run(output, "--backend", "local")
     return rows(output)
 
