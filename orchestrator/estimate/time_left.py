@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from model.catalog import takes_steps
 from orchestrator.estimate.schedule import Place, at_least_s, at_most_s
 from orchestrator.experiment import search
 from orchestrator.experiment.job import Job, Sized
@@ -48,9 +49,11 @@ class JobState:
 
 
 def left_s(states: Sequence[JobState], place: Place) -> float | None:
-    """Seconds until all is done; None before the first trial or epoch has ended."""
+    """Seconds until all is done; None before a trial or epoch has ended of each kind of model that is left: those that
+    are trained, and the others."""
     paces = _trial_times(states)
-    if paces is None:
+    states = [state for state in states if state.running or state.unstarted or state.refits]
+    if not paces or any(state.job.sized not in paces for state in states):
         return None
     work, longest = 0.0, 0.0
     for state in states:
@@ -89,8 +92,9 @@ class TrialTimes:
     epochs: Sequence[int]  # of those that have ended
 
 
-def _trial_times(states: Sequence[JobState]) -> dict[Sized, TrialTimes] | None:
-    """Of each model at each size: from its finished trials, or else from those under way, or else the mean over all."""
+def _trial_times(states: Sequence[JobState]) -> dict[Sized, TrialTimes]:
+    """Of each model at each size: from its finished trials, or else from those under way, or else the mean over all of
+    its kind, if there is one."""
     searched, presets, begun = defaultdict(list), defaultdict(list), defaultdict(list)  # [(seconds, pixels)]
     epochs = defaultdict(list)
     for state in states:
@@ -99,18 +103,20 @@ def _trial_times(states: Sequence[JobState]) -> dict[Sized, TrialTimes] | None:
         presets[sized] += [(row.wall_s, pixels) for row in state.rows if row.wall_s and row.preset]
         begun[sized] += [(one.epoch_s * state.job.epochs, pixels) for one in state.running if one.epoch_s]
         epochs[sized] += [row.epochs for row in state.rows]
-    known = {sized: [*searched[sized], *presets[sized][:1]] or begun[sized] for sized in searched}
-    everything = [trial for trials in known.values() for trial in trials]
-    if not everything:
-        return None
+    own = {sized: [*searched[sized], *presets[sized][:1]] or begun[sized] for sized in searched}
+    of_kind = defaultdict(list)
+    for sized, trials in own.items():
+        of_kind[takes_steps(sized.model)] += trials
+    known = {sized: trials or of_kind[takes_steps(sized.model)] for sized, trials in own.items()}
     return {
         sized: TrialTimes(
-            _mean(trials or everything),
-            _mean(presets[sized] or trials or everything),
-            statistics.pstdev(seconds / pixels for seconds, pixels in trials or everything),
+            _mean(trials),
+            _mean(presets[sized] or trials),
+            statistics.pstdev(seconds / pixels for seconds, pixels in trials),
             epochs[sized],
         )
         for sized, trials in known.items()
+        if trials
     }
 
 

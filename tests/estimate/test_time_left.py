@@ -83,11 +83,19 @@ def test_a_category_of_more_images_takes_longer_in_proportion(job, finished):
     assert left_s([done, JobState(job("cable", train_images=300), [], unstarted=1)], Place(1)) == pytest.approx(150)
 
 
-def test_each_model_has_its_own_pace_and_one_without_trials_that_of_all(job, finished):
+def test_each_model_has_its_own_pace_and_one_without_trials_that_of_all_of_its_kind(job, finished):
     fast, slow = job(model=B), job(model=A)
     known = [JobState(fast, [finished(fast, 0, 10.0)], unstarted=1), JobState(slow, [finished(slow, 0, 90.0)])]
     assert left_s(known, Place(1)) == pytest.approx(10)
     assert left_s([*known, JobState(job(model="sagan"), [], unstarted=1)], Place(1)) == pytest.approx(10 + 50)
+
+
+def test_models_that_take_no_training_say_nothing_of_how_long_training_takes(job, finished):
+    control = job(model="mean_image")
+    known = [JobState(control, [finished(control, 0, 0.1)], unstarted=1)]
+    assert left_s([*known, JobState(job(), [], unstarted=1)], Place(1)) is None
+    assert left_s([*known, JobState(job(), [], [UnderWay(0.0).after(1, 0.5, 10.0)])], Place(1)) == pytest.approx(90.1)
+    assert left_s([*known, JobState(job(), [])], Place(1)) == pytest.approx(0.1), "which nothing is left of"
 
 
 def test_a_refit_takes_its_winner_up_to_the_best_epoch_after_its_start_less_what_it_has_had(job, finished):
