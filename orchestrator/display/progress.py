@@ -173,7 +173,8 @@ def _left(seen: Snapshot, now: float) -> str:
     left_s = seen.left_at(now)
     if left_s is None:
         return "time left unknown"
-    return f"about {_roughly(left_s)} left" if left_s > 0 else "nearly done" if seen.slots[0] else "0 s left"
+    most = "at most " if seen.is_racing else ""
+    return f"{most}about {_roughly(left_s)} left" if left_s > 0 else "nearly done" if seen.slots[0] else "0 s left"
 
 
 def _roughly(seconds: float) -> str:

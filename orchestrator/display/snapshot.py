@@ -49,6 +49,7 @@ class Snapshot:
     best: tuple[BestLine, ...]
     elsewhere: tuple[str, ...]  # sweeps that hold other jobs, one a job
     left_s: float | None
+    is_racing: bool  # some jobs may get fewer trials than are counted
 
     def left_at(self, now: float) -> float | None:
         """Seconds left at a later time; None while they are unknown."""
@@ -86,6 +87,7 @@ def take(sweep: Sweep) -> Snapshot:
         best=_leaders(todo, names, rows, running),
         elsewhere=tuple(sweep.elsewhere.values()),
         left_s=_left_s(sweep, rows, running, now),
+        is_racing=not all(goals[job.id].is_final for job in todo if job.id not in closed),
     )
 
 

@@ -203,6 +203,7 @@ def seen() -> Snapshot:
         best=tuple(BestLine(f"category_{i}", "0.931", "skip_ganomaly") for i in range(12)),
         elsewhere=("another sweep, process 7 on far", "another sweep, process 7 on far"),
         left_s=7230.0,
+        is_racing=False,
     )
 
 
@@ -248,6 +249,11 @@ def test_the_time_left_goes_on_between_two_snapshots(seen):
 )
 def test_an_estimate_is_no_finer_than_it_can_be(seen, seconds, text):
     assert f"about {text} left" in progress.display(dataclasses.replace(seen, left_s=seconds), "", 0.0, 200, 40)[0]
+
+
+def test_while_the_race_may_end_jobs_sooner_it_is_the_most(seen):
+    line = progress.display(dataclasses.replace(seen, is_racing=True), "", 0.0, 200, 40)[0]
+    assert line.endswith(" · at most about 2 h 00 min left")
 
 
 def test_a_reader_that_leaves_does_not_end_the_sweep(sweep, run):

@@ -98,6 +98,14 @@ def test_a_job_that_another_sweep_holds_is_its_work(begin, record, make_job):
     assert seen.left_s == pytest.approx(200), "a trial and a refit of its own"
 
 
+def test_jobs_race_until_their_last_lap_is_known(begin, record, make_job):
+    sweep = begin(make_job(trials=9), make_job("cable", trials=9, race=False))
+    assert snapshot.take(sweep).is_racing
+    for _ in range(18):
+        record(sweep, 0.5)
+    assert not snapshot.take(sweep).is_racing
+
+
 def test_no_more_is_left_than_the_time_budget(begin, record, make_job):
     sweep = begin(make_job(trials=9), deadline=time.monotonic() + 150.0)
     record(sweep, 0.5, wall_s=100.0)
