@@ -115,7 +115,17 @@ class Door:
     async def _received(self, headers: Mapping[bytes, bytes], receive: Receive) -> AsyncIterator[bytes]:
         """The body of a request, whose bytes are held while the context lasts."""
         _check_kind(headers)
-        content, is_whole = bytearray(), False
+        content = bytearray()
+        try:
+            await self._receive(content, receive)
+            if not content:
+                raise Refusal(400, f"the request has no picture: {HOW}")
+            yield bytes(content)
+        finally:
+            self.held_bytes -= len(content)
+
+    async def _receive(self, content: bytearray, receive: Receive) -> None:
+        is_whole = False
         try:
             async with asyncio.timeout(BODY_S):
                 while not is_whole:
@@ -129,13 +139,8 @@ class Door:
                     if self.held_bytes > MOST_HELD_BYTES:
                         raise NoReplyError("too many pictures are waiting")
                     is_whole = not message.get("more_body", False)
-            if not content:
-                raise Refusal(400, f"the request has no picture: {HOW}")
-            yield bytes(content)
         except TimeoutError:
             raise Refusal(408, f"the picture has not arrived within {BODY_S:.0f} s") from None
-        finally:
-            self.held_bytes -= len(content)
 
 
 def _check_method(scope: dict, *allowed: str) -> None:

@@ -175,11 +175,12 @@ def test_who_is_too_slow_is_told(make_door, monkeypatch):
     assert sent[0]["status"] == 408
 
 
-def test_a_mistake_of_the_program_is_told_on_its_screen_alone(make_door, desk, told, picture):
+@pytest.mark.parametrize("mistake", [ZeroDivisionError, TimeoutError])
+def test_a_mistake_of_the_program_is_told_on_its_screen_alone(make_door, desk, told, picture, mistake):
     async def ask(posted: Posted):
-        raise ZeroDivisionError("inside")
+        raise mistake("inside")
 
     desk.ask = ask
     status, line = error(request(make_door(), "POST", "/judge", picture))
     assert status == 500 and "inside" not in line
-    assert "POST /judge failed: ZeroDivisionError: inside (test_door.py:" in told[0]
+    assert f"POST /judge failed: {mistake.__name__}: inside (test_door.py:" in told[0]
