@@ -49,12 +49,15 @@ STARTED_AT = pytest.StashKey[float]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs the whole product, in tests/whole/, is of the slow tier: `make test-all` runs it, `make test` does not.
-    A slow test has more time before it is taken for stuck, for two run at once."""
+    A slow test has more time before it is taken for stuck, for two run at once. Files with slow tests come first, so
+    that no process is left alone with one at the end."""
     for item in items:
         if SLOW_FOLDER in item.path.parents:
             item.add_marker("slow")
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))
+    long_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long_files)
 
 
 @pytest.hookimpl(wrapper=True)
