@@ -40,7 +40,7 @@ HOW = (
     "told apart: by paired differences of AUROC on common seeds and test images (DeLong), all comparisons of a ranking "
     "together with 95 % confidence (Holm); a rank such as 1-3 is what they leave open"
 )
-WHY_STOPPED = 'defectsweep leaderboard --sql "SELECT job_id, stopped FROM leaderboard"'
+WHY_STOPPED = 'defectsweep leaderboard --output OUTPUT --sql "SELECT job_id, stopped FROM leaderboard"'
 CIRCUMSTANCES = ("dataset", "protocol", "selection_split", "size_px", "differs", "data")
 
 
